@@ -19,10 +19,13 @@ from smsgw import carriers, gsm7, logs, phone
 from smsgw.carriers.carrier import Carrier
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.live import LiveConfiguration
+from smsgw.ledger import service_client
 from smsgw.ledger.faults import Failures
+from smsgw.ledger.http_ledger import HttpLedger
 from smsgw.ledger.replica import Replica
 from smsgw.ledger.row_ledger import RowLedger
 from smsgw.ledger.sql_ledger import SqlLedger
+from smsgw.ledger_access import is_service
 from smsgw.settings import Settings
 from smsgw.storage import engines, failed_checks, keys, local_redis, row_macs
 from smsgw.storage.clock_check import ClockCheck, machine_now
@@ -149,12 +152,7 @@ def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runt
     return Runtime(
         settings=settings,
         service=service,
-        ledger=SqlLedger(
-            engines.engine(settings.participant_ledger_url, limit=LEDGER_LIMIT),
-            zone=settings.zone,
-            failures=Failures(redis),
-            replica=_replica(settings),
-        ),
+        ledger=_ledger(settings, Failures(redis)),
         vault=vault,
         carriers=carriers.build(settings.carriers, settings.of_carriers),
         clock_check=ClockCheck(service),
@@ -168,6 +166,15 @@ def build(settings: Settings, now: Callable[[], datetime] = machine_now) -> Runt
         ),
         now=now,
     )
+
+
+def _ledger(settings: Settings, failures: Failures) -> RowLedger:
+    zone = settings.zone
+    if is_service(settings.ledger_url):
+        client = service_client.connect(settings, settings.ledger_url or "", LEDGER_LIMIT)
+        return HttpLedger(client, zone=zone, failures=failures)
+    engine = engines.engine(settings.participant_ledger_url, limit=LEDGER_LIMIT)
+    return SqlLedger(engine, zone=zone, failures=failures, replica=_replica(settings))
 
 
 def _replica(settings: Settings) -> Replica | None:

@@ -20,8 +20,9 @@ from pydantic import (
 )
 
 from smsgw import addresses, carriers, variable_values
-from smsgw.addresses import DatabaseAddress, LedgerAddress, QueueAddress
+from smsgw.addresses import DatabaseAddress, QueueAddress
 from smsgw.carriers.carrier import CarrierSettings
+from smsgw.ledger_access import LedgerAccess, NoDatabase, is_service
 from smsgw.variables import (
     ALL_OTHERS,
     MASK,
@@ -64,19 +65,11 @@ Secret = Annotated[SecretStr, at_least(SHORTEST_SECRET)]
 Days = Annotated[timedelta, in_unit("days", 1, 3650)]
 
 
-class Settings(Endpoint):
+class Settings(LedgerAccess):
     """Holds the configuration of one installation, described as `smsgw settings` prints it."""
 
     database_url: DatabaseAddress | None = variable(
         "DATABASE_URL", None, "service database; unset: a SQLite file under instance/"
-    )
-    ledger_url: LedgerAddress | None = variable(
-        "LEDGER_URL",
-        None,
-        "participant ledger; unset: in the service database, or beside its SQLite file",
-    )
-    ledger_replica_url: DatabaseAddress | None = variable(
-        "LEDGER_REPLICA_URL", None, "streaming replica of the ledger, which look-ups go to"
     )
     redis_url: QueueAddress | None = variable(
         "REDIS_URL", None, "queue; unset: the server that `smsgw run` starts"
@@ -238,7 +231,9 @@ class Settings(Endpoint):
     @property
     def participant_ledger_url(self) -> str:
         """Returns LEDGER_URL. If it is unset and the service uses SQLite, returns a file beside it:
-        SQLite has one writer a file, and messages would wait for an import."""
+        SQLite has one writer a file, and messages would wait for an import. Raises NoDatabase."""
+        if is_service(self.ledger_url):
+            raise NoDatabase("LEDGER_URL: is a service, and this needs a database")
         if self.ledger_url is not None:
             return self.ledger_url
         file = self.service_file
@@ -317,10 +312,9 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     files = (settings.service_file, addresses.sqlite_file(settings.ledger_url))
     if all(files) and len({file.resolve() for file in files if file}) == 1:
         yield "LEDGER_URL", "names the service database's file, and messages would wait for imports"
-    if settings.ledger_replica_url is not None:
-        ledger = settings.ledger_url or settings.database_url
-        if fault := addresses.replica_fault(settings.ledger_replica_url, ledger):
-            yield "LEDGER_REPLICA_URL", fault
+    yield from settings.access_faults(settings.database_url)
+    if settings.demo and is_service(settings.ledger_url):
+        yield "SMSGW_DEMO", "loads a ledger of its own, and LEDGER_URL is a service; unset one"
     if not settings.carriers:
         yield "SMSGW_CARRIER", f"name at least one of {', '.join(carriers.MODELS)}"
     for name in settings.carriers:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, func, insert, select, type_coerce
 from sqlalchemy.exc import DBAPIError
 
 from smsgw.ledger.values import RawType, read_nkp
+from smsgw.ledger_access import is_service
 from smsgw.registry.lockout import DECOY_PHONES
 from smsgw.runtime import Runtime
 from smsgw.storage import audit, engines
@@ -151,6 +152,8 @@ def _detection(density: float, numbers: int) -> float:
 @contextmanager
 def _ledger(rt: Runtime) -> Iterator[Connection]:
     """Connects without the time limit of look-ups. Raises NotDrawn if the ledger cannot be read."""
+    if is_service(rt.settings.ledger_url):
+        raise NotDrawn("LEDGER_URL is a service, which lists no NKPs; decoys need a database")
     engine = engines.engine(rt.settings.participant_ledger_url)
     try:
         with engine.connect().execution_options(read_only=True) as connection:

@@ -17,6 +17,7 @@ from smsgw import settings as environment
 from smsgw.carriers.carrier import Carrier, Ending, SendError
 from smsgw.ledger.inspection import inspection
 from smsgw.ledger.replica import MEASURED_EVERY, Replica
+from smsgw.ledger_access import is_service
 from smsgw.operations import queue, startup
 from smsgw.registry import holidays
 from smsgw.runtime import Runtime
@@ -63,6 +64,8 @@ def _service(rt: Runtime) -> str | None:
 
 
 def _ledger(rt: Runtime) -> str | None:
+    if is_service(rt.settings.ledger_url):
+        return _contacts(rt, "let the service name one in /reference")
     is_apart = rt.settings.ledger_url is not None  # else `smsgw migrate` makes both
     with contextlib.suppress(SQLAlchemyError):  # what is wrong shows below
         if is_apart and inspection.is_foreign(rt.ledger.engine):
@@ -98,12 +101,12 @@ def _cause(error: SQLAlchemyError) -> str:
     return str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
 
 
-def _contacts(rt: Runtime) -> str | None:
+def _contacts(rt: Runtime, remedy: str = "run smsgw ledger load") -> str | None:
     faults = rt.ledger.check()
     if faults:
         return "; ".join(map(str, faults))
     if rt.ledger.contact("call_centre") is None:
-        return "contacts has no call_centre, which replies name; run smsgw ledger load"
+        return f"contacts has no call_centre, which replies name; {remedy}"
     return None
 
 

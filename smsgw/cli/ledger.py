@@ -25,6 +25,7 @@ from smsgw.ledger import synthetic as fiction
 from smsgw.ledger.csv_import import Rejection
 from smsgw.ledger.inspection import inspection
 from smsgw.ledger.inspection.inspection import LATEST
+from smsgw.ledger_access import is_service
 from smsgw.runtime import Runtime
 from smsgw.storage import audit, engines, migrations
 from smsgw.storage.audit import Act
@@ -55,6 +56,9 @@ def check(analyze: bool, lag: int, as_json: bool) -> None:
     It reads samples, and prints no personal data. Exit 1 if there is something to fix.
     """
     rt = runtime.build(environment.load())
+    _require_database(
+        rt, "it has no tables to check; run smsgw doctor, which asks for everything once"
+    )
     engine, is_ours = rt.ledger.engine, False
     with contextlib.suppress(SQLAlchemyError):  # the inspection says why
         is_ours = inspection.is_ours(engine)
@@ -255,9 +259,19 @@ def _summary(count: files.LoadResult) -> str:
     )
 
 
+def _require_database(rt: Runtime, otherwise: str) -> None:
+    if is_service(rt.settings.ledger_url):
+        raise click.ClickException(f"LEDGER_URL is a service: {otherwise}")
+
+
 def _import_engine(rt: Runtime) -> Engine:
     """Makes an engine for an import, which takes the time that it needs and leaves the processors
     to messages."""
+    _require_database(
+        rt,
+        "there is nothing to load into. The scheme fills its ledger itself; to load files, set "
+        "LEDGER_URL to the address of a database",
+    )
     os.nice(IMPORT_NICENESS)
     engine = engines.engine(rt.settings.participant_ledger_url)
     try:

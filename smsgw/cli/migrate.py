@@ -6,6 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import runtime
 from smsgw import settings as environment
+from smsgw.ledger_access import is_service
 from smsgw.operations import startup
 from smsgw.storage import engines
 from smsgw.storage import migrations as migrations
@@ -20,6 +21,10 @@ def migrate(ledger: bool) -> None:
     try:
         if not ledger:
             migrations.upgrade(engines.engine(settings.service_url), "service")
+        if ledger and is_service(settings.ledger_url):
+            raise click.ClickException(
+                "LEDGER_URL is a service: it has no schema of ours to migrate"
+            )
         if ledger or settings.ledger_url is None:
             migrations.upgrade(engines.engine(settings.participant_ledger_url), "ledger")
         startup.check_key(rt)

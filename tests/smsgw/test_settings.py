@@ -16,6 +16,9 @@ TWILIO = {
 }
 
 
+SERVICE = {"LEDGER_URL": "https://ledger.example/api", "LEDGER_API_SECRET": "hidden" * 6}
+
+
 def test_an_empty_environment_is_an_embedded_installation() -> None:
     made = settings.load({"DATABASE_URL": " "})
     assert made.is_embedded
@@ -103,9 +106,26 @@ def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledg
                 ("postgresql://h/x", "sqlite:///x", "is for PostgreSQL"),
                 ("sqlite:///x", "postgresql://h/x", "is for PostgreSQL"),
                 ("", "postgresql://h/x", "is for PostgreSQL"),
+                ("https://ledger.example/api", "postgresql://h/x", "is for PostgreSQL"),
                 ("postgresql://h/x", "postgresql://h/x", "names the ledger itself"),
             )
         ),
+        (
+            SERVICE | {"LEDGER_URL": "http://ledger.example/api"},
+            ["LEDGER_URL: must begin with https"],
+        ),
+        (SERVICE | {"LEDGER_URL": "https://u:p@ledger.example"}, ["LEDGER_URL: holds a user"]),
+        (
+            SERVICE | {"LEDGER_URL": "https://ledger.example?x=1"},
+            ["LEDGER_URL: must be an address"],
+        ),
+        ({"LEDGER_URL": SERVICE["LEDGER_URL"]}, ["LEDGER_API_SECRET: is needed"]),
+        (SERVICE | {"LEDGER_API_SECRET": "short-secret"}, ["LEDGER_API_SECRET: needs 32"]),
+        (SERVICE | {"LEDGER_API_TOKEN": "t" * 16}, ["LEDGER_API_TOKEN: cannot be combined"]),
+        ({"LEDGER_API_TOKEN": "two words, and more"}, ["LEDGER_API_TOKEN: may hold letters"]),
+        ({"LEDGER_API_TOKEN": "t" * 16}, ["LEDGER_API_TOKEN: is for a LEDGER_URL"]),
+        (SERVICE | {"LEDGER_API_CA": "/none.pem"}, ["LEDGER_API_CA: must be a readable file"]),
+        (SERVICE | {"SMSGW_DEMO": "1"}, ["SMSGW_DEMO: loads a ledger of its own"]),
         ({"REDIS_URL": "foo"}, ["REDIS_URL"]),
         ({"REDIS_URL": "redis://h:99999/0"}, ["REDIS_URL"]),
         ({"SMSGW_HOME": "/etc/passwd"}, ["SMSGW_HOME: is not a directory"]),
@@ -264,6 +284,16 @@ def test_a_valid_address_is_accepted(address: str) -> None:
 
 def test_the_demo_allows_a_carrier_on_loopback() -> None:
     assert settings.load(TWILIO | {"SMSGW_DEMO": "1", "TWILIO_API_BASE": "http://127.0.0.1:9"}).demo
+
+
+@pytest.mark.parametrize("address", ["https://ledger.example/api/", "http://127.0.0.1:8080"])
+def test_a_ledger_may_be_a_service(address: str) -> None:
+    made = settings.load(SERVICE | {"LEDGER_URL": address})
+    assert made.ledger_url == address.rstrip("/")
+    with pytest.raises(SettingsError):
+        _ = made.participant_ledger_url
+    shown = {name: value for name, value, _ in settings.rows(made)}
+    assert shown["LEDGER_API_SECRET"] == "********"
 
 
 def test_printed_settings_are_masked_and_described() -> None:

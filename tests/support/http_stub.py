@@ -1,6 +1,7 @@
 """Runs web servers on loopback that answer as they were told to."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ class WebStub:
 
 class Server(ThreadingHTTPServer):
     stub: WebStub
+    request_queue_size = 128  # many connect at once
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -70,10 +72,16 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(stub: WebStub, handler: type[Handler]) -> Iterator[None]:
+def serving(
+    stub: WebStub, handler: type[Handler], tls: ssl.SSLContext | None = None
+) -> Iterator[None]:
     server = Server(("127.0.0.1", 0), handler)
     server.stub = stub
-    stub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    stub.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

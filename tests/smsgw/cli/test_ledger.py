@@ -141,6 +141,21 @@ def test_an_unavailable_ledger_is_reported(home: Path) -> None:
     assert decoys(home) == "0 decoys\n"
 
 
+def test_a_service_has_nothing_to_load_into(home: Path) -> None:
+    service = {"LEDGER_URL": "https://ledger.example/api", "LEDGER_API_TOKEN": "a-token-for-tests"}
+    for command in (("load", reference_folder()), ("make", "--participants", "2")):
+        done = smsgw(home, "ledger", *command, **service)
+        assert done.returncode == 1
+        assert "there is nothing to load into. The scheme fills its ledger itself" in done.stderr
+    done = smsgw(home, "ledger", "decoys", "--count", "5", **service)
+    assert (done.returncode, "decoys need a database" in done.stderr) == (1, True)
+    done = smsgw(home, "ledger", "check", **service)
+    assert (done.returncode, "no tables to check; run smsgw doctor" in done.stderr) == (1, True)
+    done = smsgw(home, "migrate", "--ledger", **service)
+    assert (done.returncode, "no schema of ours to migrate" in done.stderr) == (1, True)
+    assert smsgw(home, "migrate", **service).returncode == 0
+
+
 def test_imported_numbers_are_removed_from_the_decoys(home: Path) -> None:
     decoys(home, "--count", "10", "--between", "50000000000", "50000000009")
     decoys(home, "--count", "4", "--between", "90000000000", "90000000003")

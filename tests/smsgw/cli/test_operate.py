@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from smsgw.cli import doctor
+from smsgw.storage import engines
 from tests.conftest import KEY, P1, STRANGER
 from tests.support import processes
 from tests.support.commands import smsgw
 from tests.support.http_stub import web_stub
+from tests.support.ledger_service import SECRET, ledger_service
 from tests.support.processes import SMSGW
 from tests.support.twilio_api import TWILIO, twilio_stub
 
@@ -121,6 +123,29 @@ def test_a_worker_without_a_queue_says_so(home: Path) -> None:
     done = smsgw(home, "worker")
     assert done.returncode == 1
     assert "there is no REDIS_URL" in done.stderr
+
+
+def test_the_doctor_asks_a_ledger_that_is_a_service(home: Path) -> None:
+    smsgw(home, "migrate")
+    smsgw(home, "demo", SMSGW_DEMO="1")
+    engine = engines.engine(f"sqlite:///{home}/instance/ledger.db")
+    with ledger_service(engine) as service:
+        known = {"LEDGER_URL": service.url, "LEDGER_API_SECRET": SECRET}
+
+        def told(**environ: str) -> str:
+            lines = smsgw(home, "doctor", **known | environ).stdout.splitlines()
+            (line,) = [each for each in lines if "participant ledger" in each]
+            return line
+
+        assert told() == "ok   participant ledger"
+        assert "check LEDGER_API_SECRET" in told(LEDGER_API_SECRET="s" * 32)
+        assert "the address before /look-ups" in told(LEDGER_URL=f"{service.url}/api")
+        assert "connecting: away (ConnectionRefusedError)" in told(LEDGER_URL="http://127.0.0.1:9")
+        service.breaks = lambda document: document | {"version": 2}
+        assert "speaks version 2; this smsgw speaks 1" in told()
+        service.breaks = lambda document: document | {"contacts": []}
+        assert "contacts has no call_centre" in told()
+    engine.dispose()
 
 
 def test_the_doctor_asks_for_what_twilio_needs(home: Path) -> None:
