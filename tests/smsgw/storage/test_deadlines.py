@@ -96,7 +96,7 @@ def test_checking_a_pooled_connection_times_out(server: Postgres, engine: Engine
     with frozen(server), deadlines.within(LIMIT):
         assert given_up(lambda: ask(engine)) < 4
     ask(engine)
-    with engine.connect() as connection, closing(psycopg.connect(server._address)) as other:
+    with engine.connect() as connection, closing(psycopg.connect(server.address)) as other:
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         connection.close()
         other.execute("SELECT pg_terminate_backend(%s)", [pid])
@@ -177,7 +177,7 @@ def web(rt: Runtime, environ: dict[str, str]) -> Iterator[Web]:
 
 @contextmanager
 def locked(server: Postgres) -> Iterator[None]:
-    with closing(psycopg.connect(server._address)) as connection:
+    with closing(psycopg.connect(server.address)) as connection:
         connection.execute("LOCK TABLE messages")
         yield
 
@@ -185,7 +185,7 @@ def locked(server: Postgres) -> Iterator[None]:
 @contextmanager
 def locked_for_writing(server: Postgres) -> Iterator[None]:
     """Locks as CREATE INDEX does."""
-    with closing(psycopg.connect(server._address)) as connection:
+    with closing(psycopg.connect(server.address)) as connection:
         connection.execute("LOCK TABLE replies IN SHARE MODE")
         yield
 
@@ -193,7 +193,7 @@ def locked_for_writing(server: Postgres) -> Iterator[None]:
 @contextmanager
 def read_only(server: Postgres) -> Iterator[None]:
     """Refuses writes as a standby does, or a server whose disk is nearly full."""
-    with closing(psycopg.connect(server._address, autocommit=True)) as connection:
+    with closing(psycopg.connect(server.address, autocommit=True)) as connection:
         change = "ALTER DATABASE postgres {} default_transaction_read_only"
         end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
         connection.execute(change.format("SET") + " = on")
