@@ -2,10 +2,12 @@
 
 from datetime import date
 
+import psycopg
 import pytest
 from sqlalchemy import event, insert, text
 
 from handlers import HANDLERS, looks_up
+from handlers.ports import LedgerDown
 from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.statements import LOOK_UPS
@@ -80,6 +82,32 @@ def test_a_ledger_that_is_away_fetches_nothing_and_is_left_alone() -> None:
     event.listen(away.engine, "do_connect", lambda *_: asked.append(1))
     BatchLedger(away, ALL)
     assert not asked
+
+
+def test_a_ledger_that_was_away_is_tried_by_one_message_alone() -> None:
+    now, asked = [0.0], []
+    away = SqlLedger(engines.engine("sqlite:////nonexistent/ledger.db"), lambda: now[0])
+    BatchLedger(away, {"participant": {P1_NKP}})
+    now[0] += 4.0
+    event.listen(away.engine, "do_connect", lambda *_: asked.append(1))
+    BatchLedger(away, {"balance": {P1_NKP}})
+    assert not asked
+    with pytest.raises(LedgerDown):
+        away.balance(P1_NKP, date.max)
+    assert asked
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_takes_too_long_for_many_is_asked_for_each(rt: Runtime) -> None:
+    def sleeps(_c: object, cursor: psycopg.Cursor, *_: object) -> None:
+        cursor.connection.execute("SELECT pg_sleep(1)")
+
+    event.listen(rt.ledger.engine, "before_cursor_execute", sleeps)
+    fetched = BatchLedger(rt.ledger, {"participant": {P1_NKP}})
+    event.remove(rt.ledger.engine, "before_cursor_execute", sleeps)
+    with pytest.raises(NotFetched):
+        fetched.participant(P1_NKP)
+    assert rt.ledger.participant(P1_NKP)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -177,7 +177,22 @@ def test_a_batch_that_finds_nobody_there_is_one_failure(service: LedgerService) 
     assert sum(ledger.failures.counts().values()) == 1
     with pytest.raises(LedgerDown):
         ledger.participant(P1_NKP)
+    BatchLedger(ledger, {"paid_in": {P1_NKP}})
     assert len(service.requests) == 1
+
+
+def test_a_service_that_refuses_is_not_away_any_more(service: LedgerService) -> None:
+    now = [0.0]
+    ledger = ledger_of(service, clock=lambda: now[0])
+    service.status = 503
+    with pytest.raises(LedgerDown):
+        ledger.claims(P1_NKP)
+    now[0] += 4.0
+    service.status = 400
+    with pytest.raises(LookUpFailed):
+        ledger.claims(P1_NKP)
+    service.status = None
+    assert ledger.participant(P1_NKP)
 
 
 WRONG = {
