@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from smsgw import logs
 from smsgw.ledger import reference_tables
 from smsgw.ledger.reference_tables import LedgerRow, RowChanged, RowExists
+from smsgw.ledger_access import NoDatabase
 from smsgw.runtime import Runtime
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
@@ -179,6 +180,8 @@ def make_due(rt: Runtime) -> None:
 def _make(rt: Runtime, plan: PlannedChange) -> bool:
     try:
         reference_tables.apply(rt.ledger.engine, plan.change.before, plan.change.after)
+    except NoDatabase:
+        raise LedgerRefuses from None
     except SQLAlchemyError as error:
         if _is_away(error):
             log.warning("a change waits for the ledger", plan=plan.id, error=type(error).__name__)

@@ -177,7 +177,8 @@ def _under(settings: Settings, secret: SecretStr, old: SecretStr | None) -> Sett
 @contextmanager
 def _opened(settings: Settings, url: str) -> Iterator[Runtime]:
     """Opens the copy as an installation of its own."""
-    rt = runtime.build(settings.model_copy(update={"database_url": url, "ledger_url": None}))
+    own = {"database_url": url, "ledger_url": None, "ledger_replica_url": None}
+    rt = runtime.build(settings.model_copy(update=own))
     with closing(rt):
         yield rt
 

@@ -23,6 +23,7 @@ from smsgw.console.rendering import _, page
 from smsgw.ledger import reference_tables
 from smsgw.ledger.inspection import inspection
 from smsgw.ledger.reference_tables import LedgerRow, RowChanged, RowExists
+from smsgw.ledger_access import NoDatabase
 
 Answer = str | Response | tuple[str, int]
 
@@ -140,12 +141,14 @@ def _do(change: LedgerChange, typed: TypedRow, before: LedgerRow | None) -> Answ
 
 def _list(error: str | None = None) -> str:
     rt, table = access.rt(), _table()
+    is_ours = _is_ours()
     try:
-        is_ours = inspection.is_ours(rt.ledger.engine)
         if is_ours:
             rows = row_list.own(reference_tables.rows(rt.ledger.engine, table), rt.today)
         else:
             rows = row_list.foreign(reference_tables.foreign_rows(rt.ledger.engine, table))
+    except NoDatabase:
+        rows = []
     except SQLAlchemyError:
         raise ServiceUnavailable from None
     with rt.reading() as tx:
@@ -196,12 +199,17 @@ def _existing(name: str) -> LedgerRow | None:
 
 
 def _require_ours() -> None:
+    if not _is_ours():
+        raise NotFound
+
+
+def _is_ours() -> bool:
     try:
-        is_ours = inspection.is_ours(access.rt().ledger.engine)
+        return inspection.is_ours(access.rt().ledger.engine)
+    except NoDatabase:
+        return False
     except SQLAlchemyError:
         raise ServiceUnavailable from None
-    if not is_ours:
-        raise NotFound
 
 
 def _meanwhile(now: LedgerRow, typed: TypedRow) -> str:

@@ -7,16 +7,20 @@ from datetime import date
 import pytest
 from sqlalchemy import event, update
 
+from smsgw import http_client
 from smsgw.backoffice import ledger_changes
 from smsgw.backoffice.ledger_changes import AlreadyPlanned, LedgerChange, LedgerRefuses
 from smsgw.ledger import reference_tables
+from smsgw.ledger.http_ledger import HttpLedger
 from smsgw.ledger.reference_tables import LedgerRow, RowChanged
+from smsgw.ledger.service_client import ServiceClient
 from smsgw.operations import integrity
 from smsgw.runtime import Runtime
 from smsgw.storage import keys
 from smsgw.storage.tables.operators import planned_changes
 from tests.conftest import Clock
 from tests.support.conversation import audit_entries
+from tests.support.ledger_service import BY_SECRET
 
 ANI = "operator:ani"
 NOVEMBER = date(2025, 11, 1)
@@ -174,3 +178,15 @@ def test_a_plan_that_nobody_signed_is_not_carried_out(rt: Runtime, clock: Clock)
     with rt.writing() as tx:
         found = list(integrity.findings(tx, keys.key_wrapper(rt.settings)))
     assert [each for each in found if each.startswith("planned_changes")] != []
+
+
+def test_a_ledger_that_is_a_service_is_not_changed(rt: Runtime, clock: Clock) -> None:
+    change = edited(office(rt), phone="021-9")
+    ledger_changes.plan(rt, change, NOVEMBER, ANI)
+    client = ServiceClient("http://127.0.0.1:9", BY_SECRET, http_client.Client((1.0, 1.0)), 1.0)
+    served = replace(rt, ledger=HttpLedger(client))
+    with pytest.raises(LedgerRefuses):
+        ledger_changes.make(served, edited(office(rt), hours="Sen-Kam"), ANI)
+    clock.moves(days=1)
+    ledger_changes.make_due(served)
+    assert [each.fault for each in planned(rt)] == ["refused"]
