@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
-from smsgw.storage.migrations import LOCKED_FOR
+from smsgw.storage.migrations import LOCKED_FOR, is_declared
 
 CONNECTION = context.config.attributes["connection"]
 LOCK = 7_267_493  # any number, the same for every migrator
@@ -13,6 +13,7 @@ context.configure(
     connection=CONNECTION,
     target_metadata=context.config.attributes.get("target_metadata"),
     version_table=context.config.attributes["version_table"],
+    include_name=is_declared,
     render_as_batch=CONNECTION.dialect.name == "sqlite",
 )
 with context.begin_transaction():

@@ -34,6 +34,7 @@ from smsgw.storage.crypto import Vault
 from smsgw.storage.failed_checks import FailedCheck
 from smsgw.storage.group_commit import CallCoalescer, GroupCommit
 from smsgw.storage.keys import key_wrapper
+from smsgw.storage.monthly_ids import months_ago
 from smsgw.storage.tables.operators import configurations
 from smsgw.storage.transaction import Transaction
 
@@ -115,6 +116,11 @@ class Runtime:
     def today(self) -> date:
         """Returns the day where the scheme is."""
         return self.local.date()
+
+    @property
+    def rows_since(self) -> datetime:
+        """Returns the first instant, by UTC, whose messages and replies are kept."""
+        return months_ago(self.now(), self.settings.row_months)
 
     @property
     def configuration(self) -> Configuration:

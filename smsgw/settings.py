@@ -111,6 +111,9 @@ class Settings(LedgerAccess):
     retention: Days = variable(
         "SMSGW_RETENTION_DAYS", timedelta(days=90), "days that texts and idle phones are kept"
     )
+    row_months: Annotated[int, Field(ge=1, le=240)] = variable(
+        "SMSGW_ROW_MONTHS", 12, "whole months that messages are kept, beside the present one"
+    )
     unused_for: Days = variable(
         "SMSGW_UNUSED_DAYS",
         timedelta(days=60),
@@ -315,6 +318,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from settings.access_faults(settings.database_url)
     if settings.demo and is_service(settings.ledger_url):
         yield "SMSGW_DEMO", "loads a ledger of its own, and LEDGER_URL is a service; unset one"
+    if settings.row_months * timedelta(days=28) < settings.retention:
+        yield "SMSGW_ROW_MONTHS", "texts are kept for longer; keep rows as long as their texts"
     if not settings.carriers:
         yield "SMSGW_CARRIER", f"name at least one of {', '.join(carriers.MODELS)}"
     for name in settings.carriers:

@@ -22,6 +22,7 @@ from sqlalchemy import Column, FromClause, Row, Select, func, select, tuple_
 from smsgw import phone
 from smsgw.messaging import inbox
 from smsgw.runtime import Runtime
+from smsgw.storage import monthly_ids
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.phones import phones
@@ -131,9 +132,13 @@ def message_id(tx: Transaction, reference: str) -> int | None:
     first = inbox.sequence(reference)
     if first is None:
         return None
-    named = range(first, _newest(tx) + 1, inbox.REFERENCES)
+    oldest = int(tx.connection.execute(select(func.min(messages.c.id))).scalar() or 0)
+    newest = _newest(tx)
+    named = range(first, monthly_ids.sequence_of(newest) + 1, inbox.REFERENCES)
+    months = monthly_ids.months_between(oldest, newest)
+    ids = [month * monthly_ids.MONTH + each for month in months for each in named]
     found: int | None = tx.connection.execute(
-        select(func.max(messages.c.id)).where(messages.c.id.in_(named))
+        select(func.max(messages.c.id)).where(messages.c.id.in_(ids))
     ).scalar()
     return found
 

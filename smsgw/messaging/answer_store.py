@@ -61,7 +61,7 @@ def store(
     before; then nothing may be committed."""
     decided = [_unless_many_lapse(rt, tx, each) for each in decided]
     decided = _claim_phones(tx, decided)
-    ids = _ids.take(tx.connection, len(decided))
+    ids = _ids.take(tx.connection, len(decided), tx.now)
     rows = _Rows()
     answers = []
     for place, (each, (new_id, reply_id)) in enumerate(zip(decided, ids, strict=True)):
@@ -176,6 +176,7 @@ def _stay_silent(composer: Composer, each: NewAnswer, known: PhoneState, rows: _
 def _write(tx: Transaction, rows: _Rows) -> None:
     """Raises Conflict, Repeated."""
     writes = [
+        inbox.ref_rows(tx, rows.messages),
         inbox.message_rows(tx, rows.messages),
         bindings.use_rows(tx, rows.uses),
         outbox.reply_rows(tx, rows.replies),

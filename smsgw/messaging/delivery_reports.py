@@ -1,9 +1,10 @@
 """Follows a send to its end: delivery reports, expired leases, replies that are too late to
 send."""
 
-from sqlalchemy import ColumnElement, case, exists, func, select, true, update
+from sqlalchemy import ColumnElement, case, delete, exists, func, select, true, update
 
 from smsgw.carriers.carrier import Delivery, Report
+from smsgw.messaging import hourly_counts
 from smsgw.messaging.outbox import (
     ASK_AFTER,
     LEASE,
@@ -20,6 +21,7 @@ from smsgw.storage.tables.messages import (
     QUEUED,
     UNBOUND,
     UNFINISHED,
+    WAITING,
     AttemptEnd,
     Priority,
     ReplyState,
@@ -38,9 +40,10 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
     """Moves the reply that `report` speaks of. Returns False if it is news of nothing we know: no
     attempt of that carrier, or one that the carrier knows by another id."""
     attempt = tx.connection.execute(
-        select(attempts.c.reply_id, SINCE)
-        .join_from(attempts, replies)
-        .join(messages, messages.c.id == replies.c.message_id)
+        select(attempts.c.reply_id, SINCE, messages.c.received_at)
+        .add_columns(attempts.c.ending, replies.c.waited)
+        .join_from(attempts, replies, replies.c.id == attempts.c.reply_id)
+        .outerjoin(messages, messages.c.id == replies.c.message_id)
         .where(
             attempts.c.id == report.attempt_id,
             replies.c.carrier == report.carrier,
@@ -66,6 +69,9 @@ def apply_report(tx: Transaction, report: Report, how: Settled = Settled.REPORT)
         "code": cut(report.code),
         **accepted(report.carrier_ref, seconds_waited(tx, attempt.since)),
     }
+    is_counted = attempt.ending == AttemptEnd.SENT and attempt.waited is not None
+    if report.delivery is Delivery.UNDELIVERED or not is_counted:
+        hourly_counts.changed(tx, attempt.received_at)
     if report.is_opted_out:
         opt_out(tx, attempt.reply_id)
     return move(tx, attempt.reply_id, news)
@@ -87,11 +93,13 @@ def expire_leases(tx: Transaction) -> list[int]:
         .values(ending=AttemptEnd.UNKNOWN, ended_at=tx.now)
     )
     # A report, or a later attempt, told how these replies ended before their senders could.
-    tx.connection.execute(
+    told = tx.connection.execute(
         update(attempts)
         .where(OPEN, attempts.c.started_at < tx.now - LEASE)
         .values(ending=AttemptEnd.UNKNOWN, ended_at=tx.now, settled=Settled.REPORT)
+        .returning(attempts.c.reply_id)
     )
+    hourly_counts.replies_changed(tx, [*ids, *told.scalars()])
     return ids
 
 
@@ -121,7 +129,18 @@ def drop_stale(
         .values(state=ReplyState.EXPIRED, due_at=due_at)
         .returning(replies.c.id)
     )
-    return list(expired.scalars())
+    ids = list(expired.scalars())
+    hourly_counts.replies_changed(tx, ids)
+    return ids
+
+
+def delete_old(tx: Transaction, before: int, limit: int) -> int:
+    """Deletes replies that are done with, and attempts, with lower ids; returns how many."""
+    done = select(replies.c.id).where(replies.c.id < before, replies.c.state.not_in(WAITING))
+    made = select(attempts.c.id).where(attempts.c.id < before)
+    done, made = done.order_by(replies.c.id).limit(limit), made.order_by(attempts.c.id).limit(limit)
+    rows = tx.connection.execute(delete(replies).where(replies.c.id.in_(done))).rowcount
+    return rows + tx.connection.execute(delete(attempts).where(attempts.c.id.in_(made))).rowcount
 
 
 REPORTED = {

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     FromClause,
     Row,
     Select,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 from smsgw.messaging import expiry_notices
 from smsgw.messaging.outbox import LEASE, waits_since
 from smsgw.storage.bulk import BulkInsert, BulkSelect
+from smsgw.storage.monthly_ids import first_id, next_id
 from smsgw.storage.tables.messages import QUEUED, ReplyState, attempts, messages, replies
 from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.transaction import Transaction
@@ -39,7 +41,7 @@ def take(
         "most": min(limit, MOST),
     }
     if tx.connection.dialect.name == "postgresql":
-        return tx.connection.execute(_take_all, asked).all()
+        return tx.connection.execute(_take_all, {**asked, "month": first_id(tx.now)}).all()
     return _in_turn(tx, asked)
 
 
@@ -87,12 +89,13 @@ def _rows(taken: FromClause, begun: FromClause) -> Select[*tuple[Any, ...]]:
         select(begun.c.id.label("attempt_id"), taken.c.id, taken.c.text, taken.c.attempts)
         .add_columns(taken.c.made_at, taken.c.expires_at, taken.c.message_id, taken.c.phone_id)
         .add_columns(taken.c.binding_id, waits_since(taken), phones.c.number, phones.c.hash)
+        .add_columns(messages.c.received_at)
         .add_columns(expiry_notices.is_not_needed(taken).label("is_not_needed"))
         .add_columns(bindings.c.nkp, bindings.c.nkp_hash)
         .add_columns(bindings.c.on_file, bindings.c.on_file_hash)
         .join_from(begun, taken, taken.c.id == begun.c.reply_id)
         .join(phones, phones.c.id == taken.c.phone_id)
-        .join(messages, messages.c.id == taken.c.message_id)
+        .outerjoin(messages, messages.c.id == taken.c.message_id)  # dropped, if it is very old
         .outerjoin(bindings, bindings.c.id == taken.c.binding_id)
         .order_by(taken.c.priority, taken.c.id)
     )
@@ -101,10 +104,11 @@ def _rows(taken: FromClause, begun: FromClause) -> Select[*tuple[Any, ...]]:
 def _at_once() -> Select[*tuple[Any, ...]]:
     """Builds the statement that takes replies, begins their attempts and returns both."""
     taken = _take.returning(*(each for each in replies.c if each is not replies.c.id)).cte("taken")
-    started = select(taken.c.id, bindparam("at", type_=attempts.c.started_at.type))
+    id_ = next_id(attempts, bindparam("month", type_=BigInteger))
+    started = select(id_, taken.c.id, bindparam("at", type_=attempts.c.started_at.type))
     begun = (
         insert(attempts)
-        .from_select(["reply_id", "started_at"], started.order_by(taken.c.id))
+        .from_select(["id", "reply_id", "started_at"], started.order_by(taken.c.id))
         .returning(attempts.c.id, attempts.c.reply_id)
         .cte("begun")
     )

@@ -1,12 +1,14 @@
-"""Sums by the hour, so that figures of a month need not count millions of rows.
+"""Sums by the hour, so that figures need not count millions of rows, and outlast them.
 
-The clock counts the hour that runs and the one before every few seconds, and an older one again
-where something of it changed (an answer that had been owed). An hour that was counted has a row
-without a carrier, which says whether it has to be counted again.
+Messages count in the hour of their receipt, and so do their replies and the attempts to send them,
+however late. The clock counts the hour that runs and the one before every few seconds, and an older
+one again where something of it changed (an answer that had been owed, a late report). An hour that
+was counted has a row without a carrier, which says whether it has to be counted again. Its rows may
+be dropped once it has not (`are_settled`).
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,8 +28,14 @@ from sqlalchemy.exc import IntegrityError
 from smsgw import logs
 from smsgw.messaging import service_level
 from smsgw.runtime import Runtime
-from smsgw.storage.tables.counts import answer_tallies, reply_tallies, tallies
-from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.counts import (
+    answer_tallies,
+    failure_tallies,
+    reply_tallies,
+    send_tallies,
+    tallies,
+)
+from smsgw.storage.tables.messages import MessageState, ReplyState, attempts, messages, replies
 from smsgw.storage.transaction import Transaction
 
 log = logs.get(__name__)
@@ -56,7 +64,7 @@ class Tallies:
         if not self._rt.clock_check.is_right():  # hours to come would be counted, and never again
             return 0
         with self._rt.reading() as tx:
-            hours, is_more = _to_count(tx)
+            hours, is_more = _to_count(tx, self._rt.rows_since)
         for hour in hours:
             self._count(hour)
         took = timedelta(seconds=time.monotonic() - started)
@@ -83,24 +91,54 @@ def count(tx: Transaction, hour: datetime) -> None:
         messages.c.outcome,
         func.coalesce(messages.c.reason, "").label("reason"),
     )
-    found = select(*by, func.count().label("messages")).where(_within(hour)).group_by(*by)
+    answered = func.sum(case((messages.c.state == MessageState.ANSWERED, 1), else_=0))
+    sums = (func.count().label("messages"), answered.label("answered"))
+    found = select(*by, *sums).where(_within(hour)).group_by(*by)
     rows = [dict(row) for row in tx.connection.execute(found).mappings()]
     mark = {"carrier": "", "keyword": "", "outcome": "", "reason": "", "messages": COUNTED}
-    _replace(tx, tallies, hour, [mark, *rows])
+    _replace(tx, tallies, hour, [{**mark, "answered": 0}, *rows])
     _replace(tx, reply_tallies, hour, _replies(tx, hour))
+    _replace(tx, failure_tallies, hour, _failures(tx, hour))
+    _replace(tx, send_tallies, hour, _sends(tx, hour))
     _replace(tx, answer_tallies, hour, service_level.count(tx, _within(hour)))
 
 
-def changed(tx: Transaction, at: datetime) -> None:
-    """Marks the hour of `at` to be counted again: a message has another outcome than when it
-    came."""
-    if at < tx.now - SETTLES:
-        is_it = _mark & (tallies.c.hour == hour_of(at))
-        tx.connection.execute(update(tallies).where(is_it).values(messages=CHANGED))
+def changed(tx: Transaction, *received: datetime | None) -> None:
+    """Marks the hours of messages to be counted again: one has another outcome than when it came,
+    or something became of its reply. None is a message that is not there any more."""
+    hours = {hour_of(at) for at in received if at is not None and at < tx.now - SETTLES}
+    if hours:
+        # Most were marked by another message; a row that is not changed is not locked either.
+        of_these = _mark & tallies.c.hour.in_(hours) & (tallies.c.messages == COUNTED)
+        tx.connection.execute(update(tallies).where(of_these).values(messages=CHANGED))
 
 
-def _to_count(tx: Transaction) -> tuple[list[datetime], bool]:
-    """Returns the hours to count, oldest first, and whether there are more than one step takes."""
+def replies_changed(tx: Transaction, reply_ids: Collection[int]) -> None:
+    """Marks the hours of the messages that these replies answer."""
+    received = (
+        select(messages.c.received_at)
+        .join_from(replies, messages, messages.c.id == replies.c.message_id)
+        .where(replies.c.id.in_(reply_ids), messages.c.received_at < tx.now - SETTLES)
+        .distinct()
+    )
+    changed(tx, *(tx.connection.execute(received).scalars() if reply_ids else ()))
+
+
+def are_settled(tx: Transaction, since: datetime, until: datetime) -> bool:
+    """Tells whether each hour from the first message since then was counted, and none of them has
+    to be counted again."""
+    run, at = tx.connection.execute, messages.c.received_at
+    first = run(select(func.min(at)).where(at >= since, at < until)).scalar()
+    if first is None:
+        return True
+    within = (tallies.c.hour >= hour_of(first), tallies.c.hour < until)
+    counted = select(func.count()).where(_mark, tallies.c.messages == COUNTED, *within)
+    return bool(run(counted).scalar_one() == (until - hour_of(first)) / HOUR)
+
+
+def _to_count(tx: Transaction, kept_since: datetime) -> tuple[list[datetime], bool]:
+    """Returns the hours to count, oldest first, and whether there are more than one step takes. No
+    hour is counted again whose rows may be gone."""
     run = tx.connection.execute
     # A clock that was set back left hours to come behind; they are counted when they run.
     last = run(select(func.max(tallies.c.hour)).where(tallies.c.hour <= tx.now)).scalar()
@@ -110,7 +148,8 @@ def _to_count(tx: Transaction) -> tuple[list[datetime], bool]:
     begins = hour_of(first) - (HOUR if last is not None else timedelta())
     missed = int((hour_of(tx.now) - begins) / HOUR) + 1
     hours = [begins + HOUR * number for number in range(min(missed, AT_ONCE))]
-    again = select(tallies.c.hour).where(_mark, tallies.c.messages == CHANGED).limit(AT_ONCE)
+    again = select(tallies.c.hour).where(_mark, tallies.c.messages == CHANGED)
+    again = again.where(tallies.c.hour >= kept_since).limit(AT_ONCE)
     return sorted({*run(again).scalars(), *hours}), missed > AT_ONCE
 
 
@@ -130,6 +169,36 @@ def _replies(tx: Transaction, hour: datetime) -> list[dict[str, Any]]:
         .join_from(messages, replies, replies.c.message_id == messages.c.id)
         .where(_within(hour), replies.c.waited.is_not(None))
         .group_by(replies.c.carrier, bucket)
+    )
+    return [dict(row) for row in tx.connection.execute(found).mappings()]
+
+
+def _failures(tx: Transaction, hour: datetime) -> list[dict[str, Any]]:
+    """Counts the replies to messages of that hour that no phone got."""
+    by = (replies.c.carrier, replies.c.state, func.coalesce(replies.c.code, "").label("code"))
+    found = (
+        select(*by, func.count().label("replies"))
+        .join_from(messages, replies, replies.c.message_id == messages.c.id)
+        .where(_within(hour), replies.c.state.in_([ReplyState.EXPIRED, ReplyState.UNDELIVERED]))
+        .group_by(*by)
+    )
+    return [dict(row) for row in tx.connection.execute(found).mappings()]
+
+
+def _sends(tx: Transaction, hour: datetime) -> list[dict[str, Any]]:
+    """Counts the attempts to send replies to messages of that hour."""
+    by = (
+        replies.c.carrier,
+        attempts.c.ending,
+        func.coalesce(attempts.c.code, "").label("code"),
+        func.coalesce(attempts.c.settled, "").label("settled"),
+    )
+    found = (
+        select(*by, func.count().label("sends"))
+        .join_from(messages, replies, replies.c.message_id == messages.c.id)
+        .join(attempts, attempts.c.reply_id == replies.c.id)
+        .where(_within(hour), attempts.c.ending.is_not(None))
+        .group_by(*by)
     )
     return [dict(row) for row in tx.connection.execute(found).mappings()]
 

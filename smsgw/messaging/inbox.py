@@ -9,8 +9,13 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     String,
+    any_,
     cast,
+    delete,
     exists,
+    func,
+    literal_column,
+    or_,
     select,
     update,
 )
@@ -21,8 +26,9 @@ from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration.wording import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from smsgw.messaging import hourly_counts
 from smsgw.storage.bulk import BulkInsert, Write
+from smsgw.storage.monthly_ids import sequence_of
 from smsgw.storage.tables.cases import cases
-from smsgw.storage.tables.messages import MessageState, messages
+from smsgw.storage.tables.messages import NOT_ANSWERED, MessageState, message_refs, messages
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext, failed_checks
 from smsgw.storage.transaction import Transaction
@@ -75,6 +81,8 @@ _insert = BulkInsert(
     *("configuration", "keyword", "outcome", "reason", "state"),
 )
 
+_insert_refs = BulkInsert(message_refs, "carrier", "carrier_ref", "received_at")
+
 
 def message_rows(tx: Transaction, new: Sequence[NewMessage]) -> Write:
     """Returns the rows of messages, to be stored with all that comes of them."""
@@ -96,6 +104,13 @@ def message_rows(tx: Transaction, new: Sequence[NewMessage]) -> Write:
         for each in new
     ]
     return Write(_insert, rows)
+
+
+def ref_rows(tx: Transaction, new: Sequence[NewMessage]) -> Write:
+    """Returns the rows that tell a message from one that was stored before."""
+    refs = [(each.sms.carrier, each.sms.carrier_ref) for each in new]
+    rows = [{"carrier": by, "carrier_ref": ref, "received_at": tx.now} for by, ref in refs]
+    return Write(_insert_refs, rows)
 
 
 def is_repeat(error: IntegrityError) -> bool:
@@ -123,13 +138,42 @@ def give_up(tx: Transaction, message_id: int) -> None:
 def withdraw(tx: Transaction, phone_id: int) -> None:
     """Ends what a phone waits for: none of its messages will be answered any more."""
     own = (messages.c.phone_id == phone_id) & (messages.c.state == MessageState.RECEIVED)
-    tx.connection.execute(update(messages).where(own).values(state=MessageState.ANSWERED))
+    withdrawn = update(messages).where(own).values(state=MessageState.ANSWERED)
+    received = tx.connection.execute(withdrawn.returning(messages.c.received_at))
+    hourly_counts.changed(tx, *received.scalars())
 
 
 def destroy_texts(tx: Transaction, which: ColumnElement[bool]) -> None:
     """Destroys what messages said, where that has ended; the rows stay, so that counts do."""
     gone = update(messages).where(which, *HAS_ENDED)
     tx.connection.execute(gone.values(text=None, text_hash=None))
+
+
+def is_in_use(tx: Transaction, ids: range) -> bool:
+    """Tells whether one of these messages waits for its answer, or is of a case that is open."""
+    within = (messages.c.id >= ids.start, messages.c.id < ids.stop)
+    owed = exists().where(NOT_ANSWERED, messages.c.state == MessageState.RECEIVED, *within)
+    of_it = (cases.c.message_id >= ids.start, cases.c.message_id < ids.stop)
+    in_case = exists().where(cases.c.closed_at.is_(None), *of_it)
+    return bool(tx.connection.execute(select(or_(owed, in_case))).scalar_one())
+
+
+def delete_old(tx: Transaction, before: int, limit: int) -> int:
+    """Deletes messages with lower ids that have ended; returns how many."""
+    old = select(messages.c.id).where(messages.c.id < before, *HAS_ENDED)
+    old = old.order_by(messages.c.id).limit(limit)
+    return tx.connection.execute(delete(messages).where(messages.c.id.in_(old))).rowcount
+
+
+def forget_refs(tx: Transaction, before: datetime, limit: int) -> int:
+    """Forgets what carriers named messages by; one that comes again is then a new one. Returns how
+    many were forgotten."""
+    is_postgres = tx.connection.dialect.name == "postgresql"
+    place: ColumnElement[Any] = literal_column("ctid" if is_postgres else "rowid")
+    at = message_refs.c.received_at
+    old = select(place).select_from(message_refs).where(at < before).order_by(at).limit(limit)
+    is_old = place == any_(func.array(old.scalar_subquery())) if is_postgres else place.in_(old)
+    return tx.connection.execute(delete(message_refs).where(is_old)).rowcount
 
 
 def put_off(tx: Transaction, deferred: DeferredMessage) -> None:
@@ -148,7 +192,7 @@ def has_deferred(tx: Transaction) -> bool:
 
 def _due(tx: Transaction) -> tuple[ColumnElement[bool], ...]:
     is_due = messages.c.due_at.is_(None) | (messages.c.due_at <= tx.now)
-    return messages.c.state == MessageState.RECEIVED, is_due
+    return NOT_ANSWERED, messages.c.state == MessageState.RECEIVED, is_due
 
 
 def fail_unreadable(tx: Transaction, limit: int) -> list[int]:
@@ -207,14 +251,14 @@ SCRAMBLE = 190_838_687
 UNSCRAMBLE: int = pow(SCRAMBLE, -1, REFERENCES)
 
 
-def reference(sequence: int) -> str:
+def reference(message_id: int) -> str:
     """Returns six characters to name a message by on the telephone: no vowels, nothing that looks
     alike.
 
     They are a one-to-one scramble of the message's sequence, so that neighbours look different and
     the same conversation replayed gives the same reference.
     """
-    number = sequence * SCRAMBLE % REFERENCES
+    number = sequence_of(message_id) * SCRAMBLE % REFERENCES
     letters = []
     for _ in range(REFERENCE_LENGTH):
         number, remainder = divmod(number, len(REFERENCE_ALPHABET))

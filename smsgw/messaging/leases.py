@@ -20,7 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from smsgw import logs, phone
 from smsgw.carriers.carrier import Ending, OutgoingSms, SendError
-from smsgw.messaging import due_replies
+from smsgw.messaging import due_replies, hourly_counts
 from smsgw.messaging.outbox import (
     ASK_AFTER,
     CHANCE,
@@ -67,6 +67,7 @@ class Lease:
     reply_id: int
     attempts: int
     since: datetime  # when the wait for it began
+    received_at: datetime | None  # its message, unless that is dropped
     sms: OutgoingSms
     age: timedelta  # since it was made
     binding: ReplyBinding | None
@@ -88,6 +89,7 @@ class Unfit:
     attempts: int
     attempt_id: int
     code: str
+    received_at: datetime | None
 
 
 def claim(
@@ -134,15 +136,18 @@ def _opened(tx: Transaction, sender_id: str, row: Row[*tuple[Any, ...]]) -> Leas
         log.error("the recipient is not a phone number", reply=row.id)
         code = NO_PHONE
     if recipient is None or text is None or code is not None:
-        return Unfit(row.id, row.attempts, row.attempt_id, code or UNREADABLE)
+        unfit = (row.id, row.attempts, row.attempt_id, code or UNREADABLE)
+        return Unfit(*unfit, row.received_at)
     lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)
     sms = OutgoingSms(row.attempt_id, recipient, sender_id, text, lasts)
-    return Lease(row.id, row.attempts, row.since, sms, tx.now - row.made_at, binding)
+    age = tx.now - row.made_at
+    return Lease(row.id, row.attempts, row.since, row.received_at, sms, age, binding)
 
 
 def set_aside(tx: Transaction, unfit: Sequence[Unfit]) -> None:
     """Refuses what cannot be sent. Where many replies cannot be opened, these wait, and may be sent
     once they can."""
+    hourly_counts.changed(tx, *(each.received_at for each in unfit))
     for each in unfit:
         if each.code != UNREADABLE or tx.may_end_what_failed():
             news: dict[str, object] = {"state": ReplyState.REFUSED}
@@ -179,6 +184,7 @@ class SendResult:
 
 def record(tx: Transaction, results: Sequence[SendResult]) -> None:
     """Writes how leases ended, in one go. A report that overtook the answer stays."""
+    hourly_counts.changed(tx, *(each.lease.received_at for each in results))
     record_sent(tx, [each for each in results if each.error is None])
     for result in results:
         if result.error is not None:

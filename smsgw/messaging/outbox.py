@@ -24,6 +24,7 @@ from sqlalchemy import (
     FromClause,
     Label,
     case,
+    exists,
     func,
     select,
     true,
@@ -35,6 +36,7 @@ from smsgw.registry import phones
 from smsgw.storage.bulk import BulkInsert, Write
 from smsgw.storage.tables.messages import (
     QUEUED,
+    UNFINISHED,
     AttemptEnd,
     Priority,
     ReplyState,
@@ -65,9 +67,9 @@ FROM = {
 
 def waits_since(taken: FromClause) -> Label[Any]:
     """Returns since when a person waits for a reply; for what was not asked for, since it was
-    made. The statement also selects from `messages`."""
-    is_scheduled = taken.c.priority == Priority.SCHEDULED
-    return case((is_scheduled, taken.c.made_at), else_=messages.c.received_at).label("since")
+    made. The statement also selects from `messages`, where the message may be gone."""
+    asked_at = case((taken.c.priority != Priority.SCHEDULED, messages.c.received_at))
+    return func.coalesce(asked_at, taken.c.made_at).label("since")
 
 
 SINCE = waits_since(replies)
@@ -208,6 +210,12 @@ def mark_sent(tx: Transaction, message_id: int) -> None:
 def destroy_texts(tx: Transaction, which: ColumnElement[bool]) -> None:
     """Destroys what replies said, and of whom they told; the rows stay, so that counts do."""
     tx.connection.execute(update(replies).where(which).values(text=None, binding_id=None))
+
+
+def is_in_use(tx: Transaction, ids: range) -> bool:
+    """Tells whether one of these replies is not done with."""
+    within = (replies.c.id >= ids.start, replies.c.id < ids.stop)
+    return bool(tx.connection.execute(select(exists().where(UNFINISHED, *within))).scalar_one())
 
 
 def lower(state: ReplyState) -> list[ReplyState]:

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, exists, func, select, true, update
 
 from smsgw.carriers.carrier import CarrierRecord, OutgoingSms, Report
+from smsgw.messaging import hourly_counts
 from smsgw.messaging.delivery_reports import apply_report
 from smsgw.messaging.outbox import LEASE
 from smsgw.storage.tables.messages import (
@@ -256,3 +257,4 @@ def _note(tx: Transaction, unknown: Unknown, how: Settled) -> None:
         .where(attempts.c.settled.is_(None))
         .values(settled=how)
     )
+    hourly_counts.replies_changed(tx, [unknown.reply_id])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 
 from smsgw.storage.tables.messages import (
     UNBOUND,
@@ -66,11 +66,10 @@ def states(tx: Transaction) -> dict[str, bool]:
 
 
 def _health(tx: Transaction) -> Iterator[Health]:
-    newest = select(func.max(attempts.c.id)).scalar_subquery()
     found = tx.connection.execute(
         select(replies.c.carrier, attempts.c.ending, func.count())
-        .join_from(attempts, replies)
-        .where(attempts.c.id > newest - HEALTH, attempts.c.started_at > tx.now - HEALTH_FOR)
+        .join_from(attempts, replies, replies.c.id == attempts.c.reply_id)
+        .where(_is_among(HEALTH), attempts.c.started_at > tx.now - HEALTH_FOR)
         .where(attempts.c.ending.is_not(None))
         .group_by(replies.c.carrier, attempts.c.ending)
     )
@@ -79,6 +78,13 @@ def _health(tx: Transaction) -> Iterator[Health]:
         by_carrier.setdefault(carrier, {})[ending] = count
     for carrier, endings in sorted(by_carrier.items()):
         yield Health(carrier, endings)
+
+
+def _is_among(count: int) -> ColumnElement[bool]:
+    """Tells of an attempt whether it is among so many newest ones. Ids of two months are far
+    apart."""
+    newest = select(attempts.c.id).order_by(attempts.c.id.desc()).limit(count).subquery()
+    return attempts.c.id >= select(func.min(newest.c.id)).scalar_subquery()
 
 
 def _stuck(tx: Transaction) -> Iterator[Trouble]:
@@ -104,11 +110,10 @@ def _stuck(tx: Transaction) -> Iterator[Trouble]:
 
 def _has_accepted(tx: Transaction, carrier: str, since: datetime) -> bool:
     """Looks at the newest attempts: a carrier is alive if one of its sender IDs works."""
-    newest = select(func.max(attempts.c.id)).scalar_subquery()
     accepted = (
         select(attempts.c.id)
-        .join_from(attempts, replies)
-        .where(attempts.c.id > newest - HEALTH, attempts.c.started_at > since)
+        .join_from(attempts, replies, replies.c.id == attempts.c.reply_id)
+        .where(_is_among(HEALTH), attempts.c.started_at > since)
         .where(attempts.c.ending == AttemptEnd.SENT, replies.c.carrier == carrier)
     )
     return tx.connection.execute(accepted.limit(1)).first() is not None
@@ -116,11 +121,10 @@ def _has_accepted(tx: Transaction, carrier: str, since: datetime) -> bool:
 
 def _refusing(tx: Transaction) -> Iterator[Trouble]:
     """Counts refusals by the carrier itself, not those of ours after a binding ended."""
-    newest = select(func.max(attempts.c.id)).scalar_subquery()
     ended = (
         select(replies.c.carrier, attempts.c.ending, attempts.c.code, attempts.c.started_at)
-        .join_from(attempts, replies)
-        .where(attempts.c.id > newest - NEWEST, attempts.c.started_at > tx.now - DOUBTED_FOR)
+        .join_from(attempts, replies, replies.c.id == attempts.c.reply_id)
+        .where(_is_among(NEWEST), attempts.c.started_at > tx.now - DOUBTED_FOR)
         .where(attempts.c.ending.is_not(None))
         .order_by(attempts.c.id.desc())
     )

@@ -19,6 +19,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.counts import reply_tallies, tallies
 from smsgw.storage.tables.messages import (
+    NOT_ANSWERED,
     UNFINISHED,
     MessageState,
     ReplyState,
@@ -225,7 +226,8 @@ def _outbox(tx: Transaction) -> list[Waiting]:
 
 
 def _deferred(tx: Transaction) -> int:
-    deferred = select(func.count()).where(messages.c.state == MessageState.RECEIVED)
+    owed = messages.c.state == MessageState.RECEIVED
+    deferred = select(func.count()).where(NOT_ANSWERED, owed)
     return int(tx.connection.execute(deferred).scalar_one())
 
 

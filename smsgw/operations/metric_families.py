@@ -1,23 +1,34 @@
-"""Builds the metric families, each counted from rows or counters."""
+"""Builds the metric families, each from the sums of hours, the rows that wait, or counters."""
 
 import contextlib
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import accumulate
+from typing import Any
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from redis.exceptions import RedisError
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import Column, ColumnElement, and_, cast, func, select, true
 
 from handlers import disclosure
 from smsgw import logs
 from smsgw.messaging import service_level, throttle
+from smsgw.messaging.hourly_counts import BUCKETS as BUCKETS
 from smsgw.operations import channel_metrics, ledger_metrics, queue
 from smsgw.registry import bindings, holidays, lockout, registration_codes
 from smsgw.runtime import Runtime
 from smsgw.storage import failed_checks, keys
 from smsgw.storage.counters import EVERYWHERE
-from smsgw.storage.tables.messages import UNFINISHED, MessageState, attempts, messages, replies
+from smsgw.storage.tables.counts import failure_tallies, reply_tallies, send_tallies, tallies
+from smsgw.storage.tables.messages import (
+    NOT_ANSWERED,
+    UNFINISHED,
+    MessageState,
+    messages,
+    replies,
+)
 from smsgw.storage.transaction import Transaction
 from smsgw.variables import ALL_OTHERS
 
@@ -25,8 +36,6 @@ log = logs.get(__name__)
 
 AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
 UNCLEAR = disclosure.number_unclear().wording
-
-BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)  # seconds
 
 
 class Figures:
@@ -69,13 +78,12 @@ def _messages(tx: Transaction) -> Iterator[Metric]:
         "Messages whose outcome is final.",
         labels=["keyword", "outcome", "reason"],
     )
-    by_carrier = select(messages.c.carrier, func.count()).group_by(messages.c.carrier)
-    for carrier, number in tx.connection.execute(by_carrier):
+    by = (tallies.c.keyword, tallies.c.outcome, tallies.c.reason)
+    of_messages = tallies.c.carrier != ""
+    for carrier, number in _sums(tx, tallies.c.messages, tallies.c.carrier, where=of_messages):
         received.add_metric([carrier], number)
-    by = (messages.c.keyword, messages.c.outcome, messages.c.reason)
-    final = select(*by, func.count()).where(messages.c.state == MessageState.ANSWERED).group_by(*by)
-    for keyword, outcome, reason, number in tx.connection.execute(final):
-        answered.add_metric([keyword or "", outcome, reason or ""], number)
+    for *labels, number in _sums(tx, tallies.c.answered, *by, where=tallies.c.answered > 0):
+        answered.add_metric(labels, number)
     yield received
     yield answered
 
@@ -83,16 +91,28 @@ def _messages(tx: Transaction) -> Iterator[Metric]:
 def _deferred(tx: Transaction) -> Iterator[Metric]:
     number, oldest = tx.connection.execute(
         select(func.count(), func.min(messages.c.received_at)).where(
-            messages.c.state == MessageState.RECEIVED
+            NOT_ANSWERED, messages.c.state == MessageState.RECEIVED
         )
     ).one()
     failed = tx.connection.execute(
-        select(func.count()).where(messages.c.state == MessageState.FAILED)
+        select(func.count()).where(NOT_ANSWERED, messages.c.state == MessageState.FAILED)
     ).scalar_one()
     age = (tx.now - oldest).total_seconds() if oldest else 0
     yield GaugeMetricFamily("smsgw_answers_owed", "Messages that wait for the ledger.", number)
     yield GaugeMetricFamily("smsgw_answers_owed_oldest_seconds", "How long the first waits.", age)
     yield GaugeMetricFamily("smsgw_answers_failed", "Owed answers that a bug of ours took.", failed)
+
+
+def _sums(
+    tx: Transaction,
+    summed: Column[Any],
+    *by: Column[Any],
+    where: ColumnElement[bool] | None = None,
+) -> list[tuple[Any, ...]]:
+    """Sums up a column of all counted hours. PostgreSQL makes a decimal of a sum."""
+    total = cast(func.sum(summed), summed.type)
+    found = select(*by, total).where(true() if where is None else where).group_by(*by)
+    return [tuple(row) for row in tx.connection.execute(found)]
 
 
 def _wrong_codes(tx: Transaction) -> Metric:
@@ -136,17 +156,18 @@ def _accepted(tx: Transaction) -> Iterator[Metric]:
     segments = CounterMetricFamily(
         "smsgw_segments", "Segments of replies that a carrier accepted.", labels=["carrier"]
     )
-    within = [func.sum(case((replies.c.waited <= bucket, 1), else_=0)) for bucket in BUCKETS]
-    totals = (func.count(), func.sum(replies.c.waited), func.sum(replies.c.segments))
-    found = tx.connection.execute(
-        select(replies.c.carrier, *totals, *within)
-        .where(replies.c.waited.is_not(None))
-        .group_by(replies.c.carrier)
-    )
-    for carrier, number, waited, units, *reached in found:
-        bounds = zip(map(str, BUCKETS), reached, strict=True)
-        latency.add_metric([carrier], [*bounds, ("+Inf", number)], sum_value=waited)
-        segments.add_metric([carrier], units)
+    carrier = reply_tallies.c.carrier
+    by_bucket: dict[str, Counter[int]] = defaultdict(Counter)
+    for name, bucket, count in _sums(tx, reply_tallies.c.replies, carrier, reply_tallies.c.bucket):
+        by_bucket[name][bucket] = count
+    of_carrier = _sums(tx, reply_tallies.c.waited, carrier)
+    waited = {name: float(seconds) for name, seconds in of_carrier}
+    bounds = [*map(str, BUCKETS), "+Inf"]
+    for name, units in _sums(tx, reply_tallies.c.segments, carrier):
+        reached = accumulate(by_bucket[name][number] for number in range(len(bounds)))
+        buckets = list(zip(bounds, reached, strict=True))
+        latency.add_metric([name], buckets, sum_value=waited[name])
+        segments.add_metric([name], units)
     yield latency
     yield segments
 
@@ -183,12 +204,12 @@ def _waiting(tx: Transaction) -> Iterator[Metric]:
     for carrier, sender_id, state, number, oldest in tx.connection.execute(waiting):
         depth.add_metric([carrier, sender_id, state], number)
         age.add_metric([carrier, sender_id, state], (tx.now - oldest).total_seconds())
-    expired = select(func.count()).where(replies.c.state == "expired")
-    lost.add_metric([], tx.connection.execute(expired).scalar_one())
-    which = (replies.c.carrier, replies.c.code)
-    bad = select(*which, func.count()).where(replies.c.state == "undelivered").group_by(*which)
-    for carrier, code, number in tx.connection.execute(bad):
-        undelivered.add_metric([carrier, code or ""], number)
+    failed = failure_tallies.c
+    failures = _sums(tx, failed.replies, failed.state, failed.carrier, failed.code)
+    lost.add_metric([], sum(number for state, *_, number in failures if state == "expired"))
+    for state, carrier, code, number in failures:
+        if state == "undelivered":
+            undelivered.add_metric([carrier, code], number)
     yield from (depth, age, lost, undelivered)
 
 
@@ -200,25 +221,15 @@ def _sends(tx: Transaction) -> Iterator[Metric]:
         "smsgw_unknowns_settled", "How unknown sends were settled.", labels=["how"]
     )
     open_ = GaugeMetricFamily("smsgw_unknowns", "Unknown sends that are not settled yet.")
-    by = (replies.c.carrier, attempts.c.ending, attempts.c.code)
-    ended = (
-        select(*by, func.count())
-        .join_from(attempts, replies)
-        .where(attempts.c.ending.is_not(None))
-        .group_by(*by)
-    )
-    for carrier, ending, code, number in tx.connection.execute(ended):
-        ends.add_metric([carrier, ending, code or ""], number)
-    hows = (
-        select(attempts.c.settled, func.count())
-        .where(attempts.c.settled.is_not(None))
-        .group_by(attempts.c.settled)
-    )
-    for how, number in tx.connection.execute(hows):
+    tally = send_tallies.c
+    for *labels, number in _sums(tx, tally.sends, tally.carrier, tally.ending, tally.code):
+        ends.add_metric(labels, number)
+    for how, number in _sums(tx, tally.sends, tally.settled, where=tally.settled != ""):
         settled.add_metric([how], number)
-    in_doubt = and_(attempts.c.ending == "unknown", attempts.c.settled.is_(None))
-    counted = select(func.count()).select_from(attempts).where(in_doubt)
-    open_.add_metric([], tx.connection.execute(counted).scalar_one())
+    in_doubt = and_(tally.ending == "unknown", tally.settled == "")
+    open_.add_metric(
+        [], sum(row[-1] for row in _sums(tx, tally.sends, tally.ending, where=in_doubt))
+    )
     yield from (ends, settled, open_)
 
 
@@ -262,8 +273,9 @@ def _numbers_on_file(rt: Runtime, tx: Transaction) -> Iterator[Metric]:
         "At so many none is unbound any more.",
         rt.settings.lapses_an_hour,
     )
+    since = replies.c.made_at > tx.now - AN_HOUR
     unclear = select(func.count()).where(
-        replies.c.wording == UNCLEAR, replies.c.made_at > tx.now - AN_HOUR
+        replies.c.text.is_not(None), replies.c.wording == UNCLEAR, since
     )
     yield GaugeMetricFamily(
         "smsgw_numbers_unclear",

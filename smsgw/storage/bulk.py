@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     JSON,
+    BigInteger,
     ColumnElement,
     Connection,
     CursorResult,
@@ -38,9 +39,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
+from smsgw.storage.monthly_ids import first_id, free_ids, is_monthly, made_at, next_id
 from smsgw.storage.transaction import Conflict
 
-PLACE, ROWS, COUNT, KEYS = "place", "rows", "row_count", "keys"
+PLACE, ROWS, COUNT, KEYS, FIRST = "place", "rows", "row_count", "keys", "first_id"
 
 Columns = Mapping[str, ColumnElement[Any]]
 Row = Mapping[str, Any]
@@ -77,45 +79,53 @@ class BulkIds:
     other."""
 
     def __init__(self, *tables: Table) -> None:
-        count = bindparam(COUNT, type_=Integer)
-        of_rows = (func.nextval(f"{table.name}_id_seq") for table in tables)
+        self._tables = tables
+        count, first = bindparam(COUNT, type_=Integer), bindparam(FIRST, type_=BigInteger)
+        of_rows = (next_id(table, first) for table in tables)
         self._next = select(*of_rows).select_from(func.generate_series(1, count))
-        self._last = select(
-            *(select(func.coalesce(func.max(each.c.id), 0)).scalar_subquery() for each in tables)
-        )
 
-    def take(self, connection: Connection, count: int) -> list[tuple[int, ...]]:
-        """Returns `count` times an id for each table. On SQLite, where one transaction writes at a
-        time, they are free until its end."""
+    def take(self, connection: Connection, count: int, at: datetime) -> list[tuple[int, ...]]:
+        """Returns `count` times an id for each table, of the month of `at`. On SQLite, where one
+        transaction writes at a time, they are free until its end."""
+        first = first_id(at)
         if connection.dialect.name == "postgresql":
-            return [tuple(row) for row in connection.execute(self._next, {COUNT: count})]
-        last = connection.execute(self._last).one()
-        return [tuple(each + step for each in last) for step in range(1, count + 1)]
+            given = {COUNT: count, FIRST: first}
+            return [tuple(row) for row in connection.execute(self._next, given)]
+        free = (free_ids(connection, table, first, count) for table in self._tables)
+        return list(zip(*free, strict=True))
 
 
 class BulkInsert:
-    """Inserts rows that have values for these columns, and `id` made by the database if it is not
-    one of them."""
+    """Inserts rows that have values for these columns, and an `id` of their month, or made by the
+    database, if it is not one of them."""
 
     def __init__(self, table: Table, *names: str) -> None:
         self._table, self._names = table, names
+        self._key = next(iter(table.primary_key.columns))
+        self._month_of = made_at(table) if is_monthly(table) and "id" not in names else None
         self._from_json = self._given("")
-        self._one = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+        self._alone = insert(table)
+        self._one = self._alone.returning(self._key, sort_by_parameter_order=True)
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> list[int]:
         """Returns the ids, in the order of the rows. Raises IntegrityError."""
         if not rows:
             return []
         if connection.dialect.name != "postgresql":
-            return list(connection.execute(self._one, list(rows)).scalars())
+            return list(connection.execute(self._one, self._numbered(connection, rows)).scalars())
         made = connection.execute(self._from_json, self.parameters(rows))
         return sorted(made.scalars())  # they are given in the order of the rows
 
     def count(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Inserts, and returns how many were inserted. Raises IntegrityError."""
-        return len(self.run(connection, rows))
+        if connection.dialect.name == "postgresql":
+            return len(self.run(connection, rows))
+        connection.execute(self._alone, self._numbered(connection, rows))
+        return len(rows)
 
     def parameters(self, rows: Sequence[Row], name: str = "") -> dict[str, object]:
+        if self._month_of is not None:
+            rows = [{**row, FIRST: first_id(row[self._month_of])} for row in rows]
         return {name + ROWS: _json(rows)}
 
     def part(self, name: str) -> CTE:
@@ -123,10 +133,24 @@ class BulkInsert:
         return self._given(name).cte(name)
 
     def _given(self, name: str) -> ReturningInsert[Any]:
-        rows = _given({each: self._table.c[each].type for each in self._names}, name)
-        given = select(*(rows.c[each] for each in self._names)).order_by(rows.c[PLACE])
-        made = insert(self._table).from_select(self._names, given)
-        return made.returning(self._table.c.id)
+        types = {each: self._table.c[each].type for each in self._names}
+        names, made_ids = list(self._names), []
+        if self._month_of is not None:
+            types, names = {**types, FIRST: BigInteger()}, [*names, "id"]
+        rows = _given(types, name)
+        if self._month_of is not None:
+            made_ids = [next_id(self._table, rows.c[FIRST])]
+        columns = (rows.c[each] for each in self._names)
+        given = select(*columns, *made_ids).order_by(rows.c[PLACE])
+        return insert(self._table).from_select(names, given).returning(self._key)
+
+    def _numbered(self, connection: Connection, rows: Sequence[Row]) -> list[Row]:
+        """Gives the rows ids of the month of the first one, on SQLite."""
+        if self._month_of is None:
+            return list(rows)
+        first = first_id(rows[0][self._month_of])
+        free = free_ids(connection, self._table, first, len(rows))
+        return [{**row, "id": id_} for row, id_ in zip(rows, free, strict=True)]
 
 
 class BulkUpdate:

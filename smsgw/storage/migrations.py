@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import OperationalError
+
+from smsgw.storage import partitions
 
 Which = Literal["service", "ledger"]
 PATIENCE = 60.0  # seconds for another migrator to be done, on SQLite
@@ -42,7 +45,8 @@ class TablesInUse(Exception):
 
 
 def upgrade(engine: Engine, which: Which, revision: str = "head") -> None:
-    """Does without any lock where nothing is to do. Raises TablesInUse, NoSchemaHere."""
+    """Brings a schema up to date, the partitions of the next months too. Does without any lock
+    where nothing is to do. Raises TablesInUse, NoSchemaHere."""
     require_home(engine)
     _try(engine, lambda: _upgrade(engine, which, revision))
 
@@ -64,6 +68,11 @@ def downgrade(engine: Engine, which: Which, revision: str) -> None:
             command.downgrade(_config(which, connection=connection), revision)
 
     _try(engine, change)
+
+
+def is_declared(name: str | None, kind: str, _parent: object) -> bool:
+    """Tells whether a table that was found is one that we declare, and not a partition."""
+    return kind != "table" or not partitions.is_partition(name or "")
 
 
 @cache
@@ -105,10 +114,13 @@ def _known(which: Which) -> frozenset[str]:
 
 
 def _upgrade(engine: Engine, which: Which, revision: str) -> None:
-    if revision == "head" and current(engine, which) == head(which):
-        return
-    with _rebuilding(engine) as connection:
-        command.upgrade(_config(which, connection=connection), revision)
+    if revision != "head" or current(engine, which) != head(which):
+        with _rebuilding(engine) as connection:
+            command.upgrade(_config(which, connection=connection), revision)
+    if which == "service" and revision == "head" and partitions.has_partitions(engine):
+        with engine.connect() as connection:
+            missing = partitions.missing(connection, datetime.now(UTC))
+        partitions.make(engine, missing)
 
 
 def _try(engine: Engine, change: Callable[[], None]) -> None:
@@ -118,6 +130,8 @@ def _try(engine: Engine, change: Callable[[], None]) -> None:
             time.sleep(PAUSE)
         try:
             change()
+        except partitions.Busy:
+            continue
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
                 raise
@@ -136,7 +150,8 @@ USERS = """
     SELECT a.pid, a.application_name AS name, string_agg(DISTINCT c.relname, ', ') AS tables,
         round(extract(epoch FROM clock_timestamp() - min(a.xact_start))) AS seconds
     FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid
-    WHERE l.granted AND c.relkind IN ('r', 'p') AND a.pid <> pg_backend_pid()
+    WHERE l.granted AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND a.pid <> pg_backend_pid()
         AND a.datname = current_database() AND c.relnamespace = current_schema()::regnamespace
     GROUP BY a.pid, a.application_name ORDER BY seconds DESC LIMIT 5
 """

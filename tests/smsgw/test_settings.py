@@ -19,6 +19,13 @@ TWILIO = {
 SERVICE = {"LEDGER_URL": "https://ledger.example/api", "LEDGER_API_SECRET": "hidden" * 6}
 
 
+def test_rows_are_kept_as_long_as_their_texts() -> None:
+    with pytest.raises(SettingsError) as error:
+        settings.load({"SMSGW_ROW_MONTHS": "3"})
+    assert str(error.value).startswith("SMSGW_ROW_MONTHS: texts are kept for longer")
+    assert settings.load({"SMSGW_ROW_MONTHS": "4"}).row_months == 4
+
+
 def test_an_empty_environment_is_an_embedded_installation() -> None:
     made = settings.load({"DATABASE_URL": " "})
     assert made.is_embedded

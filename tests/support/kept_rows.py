@@ -29,7 +29,8 @@ SEQUENCE = "PERFORM setval('{sequence}', {last}, {is_called});"
 SEQUENCES = """
 SELECT relname, pg_get_serial_sequence('public.' || relname, 'id')
 FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attname = 'id'
+WHERE relkind IN ('r', 'p') AND NOT relispartition
+    AND relnamespace = 'public'::regnamespace AND attname = 'id'
 """
 
 

@@ -79,8 +79,8 @@ HEAD = """
 INSERT INTO audit_head (id, number, seal) SELECT 1, count(*), sha256('seal') FROM audit"""
 # The hours before are not counted again, as if a clock had run all the time.
 COUNTED = """
-INSERT INTO tallies (hour, carrier, keyword, outcome, reason, messages)
-VALUES (date_trunc('hour', now()), '', '', '', '', 0)"""
+INSERT INTO tallies (hour, carrier, keyword, outcome, reason, messages, answered)
+VALUES (date_trunc('hour', now()), '', '', '', '', 0, 0)"""
 
 
 @dataclass(frozen=True)

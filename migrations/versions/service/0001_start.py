@@ -31,15 +31,18 @@ TABLES = (  # those that point to others first
     "bindings",
     "transcripts",
     "tallies",
+    "send_tallies",
     "reply_tallies",
     "rejections",
     "phones",
     "past_drafts",
     "past_bindings",
     "parts",
+    "message_refs",
     "operators",
     "freezes",
     "freeze_counts",
+    "failure_tallies",
     "failed_checks",
     "drafts",
     "decoys",
@@ -60,15 +63,18 @@ def upgrade() -> None:
     _decoys()
     _drafts()
     _failed_checks()
+    _failure_tallies()
     _freeze_counts()
     _freezes()
     _operators()
+    _message_refs()
     _parts()
     _past_bindings()
     _past_drafts()
     _phones()
     _rejections()
     _reply_tallies()
+    _send_tallies()
     _tallies()
     _transcripts()
     _bindings()
@@ -86,6 +92,7 @@ def upgrade() -> None:
     _registration_looks()
     _replies()
     _attempts()
+    _month_partitions()
 
 
 def downgrade() -> None:
@@ -211,6 +218,20 @@ def _failed_checks() -> None:
     op.create_index("ix_failed_checks_first_at", "failed_checks", ["first_at"], unique=False)
 
 
+def _failure_tallies() -> None:
+    op.create_table(
+        "failure_tallies",
+        sa.Column("hour", Instant, nullable=False),
+        sa.Column("carrier", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("code", sa.String(length=20), nullable=False),
+        sa.Column("replies", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "hour", "carrier", "state", "code", name=op.f("pk_failure_tallies")
+        ),
+    )
+
+
 def _freeze_counts() -> None:
     op.create_table(
         "freeze_counts",
@@ -266,6 +287,17 @@ def _operators() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_operators_name")),
         sa.UniqueConstraint("once_hash", name=op.f("uq_operators_once_hash")),
     )
+
+
+def _message_refs() -> None:
+    op.create_table(
+        "message_refs",
+        sa.Column("carrier", sa.String(length=20), nullable=False),
+        sa.Column("carrier_ref", sa.String(length=64), nullable=False),
+        sa.Column("received_at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("carrier", "carrier_ref", name=op.f("pk_message_refs")),
+    )
+    op.create_index("ix_message_refs_received_at", "message_refs", ["received_at"], unique=False)
 
 
 def _parts() -> None:
@@ -369,6 +401,21 @@ def _reply_tallies() -> None:
     )
 
 
+def _send_tallies() -> None:
+    op.create_table(
+        "send_tallies",
+        sa.Column("hour", Instant, nullable=False),
+        sa.Column("carrier", sa.String(length=20), nullable=False),
+        sa.Column("ending", sa.String(length=20), nullable=False),
+        sa.Column("code", sa.String(length=20), nullable=False),
+        sa.Column("settled", sa.String(length=20), nullable=False),
+        sa.Column("sends", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "hour", "carrier", "ending", "code", "settled", name=op.f("pk_send_tallies")
+        ),
+    )
+
+
 def _tallies() -> None:
     op.create_table(
         "tallies",
@@ -378,6 +425,7 @@ def _tallies() -> None:
         sa.Column("outcome", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.String(length=20), nullable=False),
         sa.Column("messages", sa.BigInteger(), nullable=False),
+        sa.Column("answered", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
             "hour", "carrier", "keyword", "outcome", "reason", name=op.f("pk_tallies")
         ),
@@ -549,14 +597,21 @@ def _messages() -> None:
             "state IN ('received', 'answered', 'failed')", name=op.f("ck_messages_state")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
-        sa.UniqueConstraint("carrier", "carrier_ref", name=op.f("uq_messages_carrier_carrier_ref")),
+        postgresql_partition_by="RANGE (id)",
     )
     op.create_index("ix_messages_carrier", "messages", ["carrier", "id"], unique=False)
     op.create_index("ix_messages_keyword", "messages", ["keyword", "id"], unique=False)
     op.create_index("ix_messages_outcome", "messages", ["outcome", "id"], unique=False)
     op.create_index("ix_messages_phone_id", "messages", ["phone_id", "id"], unique=False)
     op.create_index("ix_messages_received_at", "messages", ["received_at", "id"], unique=False)
-    op.create_index("ix_messages_state", "messages", ["state", "id"], unique=False)
+    op.create_index(
+        "ix_messages_not_answered",
+        "messages",
+        ["state", "id"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('received', 'failed')"),
+        postgresql_where=sa.text("state IN ('received', 'failed')"),
+    )
     op.create_index(
         "ix_messages_texts",
         "messages",
@@ -767,17 +822,10 @@ def _replies() -> None:
             name=op.f("ck_replies_state"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replies")),
+        postgresql_partition_by="RANGE (id)",
     )
     op.create_index("ix_replies_message_id", "replies", ["message_id"], unique=False)
     op.create_index("ix_replies_phone_id", "replies", ["phone_id", "id"], unique=False)
-    op.create_index(
-        "ix_replies_queue",
-        "replies",
-        ["carrier", "sender_id", "priority", "id"],
-        unique=False,
-        sqlite_where=sa.text("state = 'queued'"),
-        postgresql_where=sa.text("state = 'queued'"),
-    )
     op.create_index(
         "ix_replies_texts",
         "replies",
@@ -789,7 +837,7 @@ def _replies() -> None:
     op.create_index(
         "ix_replies_unfinished",
         "replies",
-        ["state", "due_at"],
+        ["state", "carrier", "sender_id", "priority", "id"],
         unique=False,
         sqlite_where=sa.text("state IN ('queued', 'sending', 'unknown')"),
         postgresql_where=sa.text("state IN ('queued', 'sending', 'unknown')"),
@@ -822,10 +870,8 @@ def _attempts() -> None:
             "settled IN ('report', 'found', 'absent', 'resent', 'closed')",
             name=op.f("ck_attempts_settled"),
         ),
-        sa.ForeignKeyConstraint(
-            ["reply_id"], ["replies.id"], name=op.f("fk_attempts_reply_id_replies")
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
+        postgresql_partition_by="RANGE (id)",
     )
     op.create_index(
         "ix_attempts_open",
@@ -836,4 +882,15 @@ def _attempts() -> None:
         postgresql_where=sa.text("ending IS NULL"),
     )
     op.create_index("ix_attempts_reply_id", "attempts", ["reply_id"], unique=False)
-    # ### end Alembic commands ###
+
+
+def _month_partitions() -> None:
+    """Makes the partitions of rows that have no month of their own. Those of months are made when
+    they are due (smsgw.storage.partitions)."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    for table in ("messages", "replies", "attempts"):
+        month = "to_char(now() AT TIME ZONE 'UTC', 'YYMM')::bigint * 1000000000000"
+        default = f"{month} + nextval('{table}_id_seq'::regclass)"
+        op.execute(f"ALTER TABLE {table} ALTER COLUMN id SET DEFAULT {default}")
+        op.execute(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT")

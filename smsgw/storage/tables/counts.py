@@ -13,10 +13,11 @@ tallies = Table(
     Column("outcome", String(20), primary_key=True),
     Column("reason", String(20), primary_key=True),
     Column("messages", BigInteger, nullable=False),
+    Column("answered", BigInteger, nullable=False),  # those whose outcome is final
 )
 
 reply_tallies = Table(
-    "reply_tallies",  # replies made in an hour and accepted by a carrier
+    "reply_tallies",  # replies to messages of an hour that a carrier accepted
     service,
     Column("hour", Instant, primary_key=True),
     Column("carrier", String(20), primary_key=True),
@@ -34,4 +35,25 @@ answer_tallies = Table(
     Column("answers", BigInteger, nullable=False),
     Column("within_5s", BigInteger, nullable=False),
     Column("within_10s", BigInteger, nullable=False),
+)
+
+failure_tallies = Table(
+    "failure_tallies",  # replies to messages of an hour that no phone got
+    service,
+    Column("hour", Instant, primary_key=True),
+    Column("carrier", String(20), primary_key=True),
+    Column("state", String(20), primary_key=True),  # expired or undelivered
+    Column("code", String(20), primary_key=True),  # "" for none
+    Column("replies", BigInteger, nullable=False),
+)
+
+send_tallies = Table(
+    "send_tallies",  # ended attempts to send replies to messages of an hour
+    service,
+    Column("hour", Instant, primary_key=True),
+    Column("carrier", String(20), primary_key=True),
+    Column("ending", String(20), primary_key=True),
+    Column("code", String(20), primary_key=True),
+    Column("settled", String(20), primary_key=True),  # "" for none
+    Column("sends", BigInteger, nullable=False),
 )

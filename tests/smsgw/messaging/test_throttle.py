@@ -120,7 +120,8 @@ def test_a_slow_sender_id_does_not_block_the_worker(slowed: Runtime, clock: Cloc
 
     eventually(comes_back)
     with slowed.reading() as tx:
-        left = select(replies.c.sender_id).join(attempts).order_by(attempts.c.id)
+        of_it = attempts.c.reply_id == replies.c.id
+        left = select(replies.c.sender_id).join(attempts, of_it).order_by(attempts.c.id)
         assert list(tx.connection.execute(left).scalars())[:5] == [SLOW, FAST, FAST, FAST, SLOW]
 
 

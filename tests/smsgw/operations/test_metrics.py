@@ -34,12 +34,18 @@ def client(rt: Runtime) -> Iterator[FlaskClient]:
         yield made
 
 
+def counted(client: FlaskClient, rt: Runtime) -> dict[tuple[str, ...], float]:
+    """Returns the figures once the clock has summed up."""
+    Tallies(rt).step()
+    return figures(client)
+
+
 def test_each_reply_is_counted_once_at_each_step(
     client: FlaskClient, rt: Runtime, clock: Clock
 ) -> None:
     receive(rt, clock, 3)
     clock.moves(seconds=2)
-    metrics = figures(client)
+    metrics = counted(client, rt)
     assert metrics["smsgw_messages_received_total", "simulator"] == 3
     assert metrics["smsgw_messages_answered_total", "saldo", "answered", ""] == 3
     assert metrics["smsgw_outbox", "simulator", SENDER_ID, "queued"] == 3
@@ -47,7 +53,7 @@ def test_each_reply_is_counted_once_at_each_step(
     dispatch.drain(
         with_carrier(rt, Failing(Ending.REFUSED, Ending.UNKNOWN)), "simulator", SENDER_ID
     )
-    metrics = figures(client)
+    metrics = counted(client, rt)
     assert metrics["smsgw_sends_total", "simulator", "busy", "refused"] == 1
     assert metrics["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
     assert metrics["smsgw_sends_total", "simulator", "", "sent"] == 1
@@ -60,7 +66,7 @@ def test_each_reply_is_counted_once_at_each_step(
         delivery_reports.apply_report(
             tx, Report("simulator", attempt, Delivery.UNDELIVERED, code="30003")
         )
-    metrics = figures(client)
+    metrics = counted(client, rt)
     assert metrics["smsgw_unknowns",] == 0
     assert metrics["smsgw_unknowns_settled_total", "report"] == 1
     assert metrics["smsgw_sends_total", "simulator", "busy", "unknown"] == 1
@@ -75,7 +81,7 @@ def test_how_long_a_reply_took_is_counted_from_the_messages_receipt(
     receive(rt, clock)
     clock.moves(seconds=3)
     dispatch.drain(rt, "simulator", SENDER_ID)
-    metrics = figures(client)
+    metrics = counted(client, rt)
     assert metrics["smsgw_reply_seconds_sum", "simulator"] == 3
     reached = [
         metrics["smsgw_reply_seconds_bucket", "simulator", str(le)]
@@ -107,7 +113,7 @@ def test_deferred_and_lost_messages_are_reported(
     receive(away, clock)
     clock.moves(hours=3)
     sweep(rt)
-    seen = figures(client)
+    seen = counted(client, rt)
     assert (seen["smsgw_answers_owed",], seen["smsgw_replies_lost",]) == (1, 1)
     assert seen["smsgw_answers_owed_oldest_seconds",] == 3 * 3600
     with rt.writing() as tx:

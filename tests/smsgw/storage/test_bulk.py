@@ -82,7 +82,7 @@ def test_ids_that_were_taken_are_free_and_in_order(rt: Runtime) -> None:
     numbered = BulkInsert(phones, "id", "hash", "number", "version", "stopped_at")
     with rt.writing() as tx:
         INSERT.run(tx.connection, new(rt, 1, 2))
-        taken = [each for each, _ in ids.take(tx.connection, 2)]
+        taken = [each for each, _ in ids.take(tx.connection, 2, tx.now)]
         rows = [{"id": i, **row} for i, row in zip(taken, new(rt, 3, 4), strict=True)]
         assert numbered.run(tx.connection, rows) == taken == sorted(taken)
         (last,) = INSERT.run(tx.connection, new(rt, 5))

@@ -31,6 +31,7 @@ def test_upgrade_creates_the_tables_and_downgrade_drops_them(
         assert migrations.current(engine, which) == migrations.head(which)
         with engine.connect() as connection:
             options = {"version_table": migrations.VERSION_TABLES[which], "compare_type": True}
+            options["include_name"] = migrations.is_declared
             context = MigrationContext.configure(connection, opts=options)
             assert compare_metadata(context, METADATA[which]) == []
         migrations.downgrade(engine, which, "base")
