@@ -37,7 +37,7 @@ def verify(known: str | None) -> None:
     rt = opened()
     with rt.reading(streams=True) as tx:
         found = audit_chain.verify(tx, expected)
-        others = integrity.findings(tx, keys.key_wrapper(rt.settings))
+        others = integrity.findings(tx, keys.key_wrapper(rt.settings), rt.rows_since)
         findings = [*found.findings, *islice(others, audit_chain.FINDINGS)]
     for finding in findings:
         click.echo(finding)

@@ -21,7 +21,7 @@ from smsgw.ledger_access import is_service
 from smsgw.operations import queue, startup
 from smsgw.registry import holidays
 from smsgw.runtime import Runtime
-from smsgw.storage import clock_check, keys, migrations
+from smsgw.storage import clock_check, keys, migrations, partitions
 from smsgw.storage.crypto import Unreadable
 from smsgw.variables import SettingsError
 
@@ -61,6 +61,26 @@ def _named(rt: Runtime, part: str) -> str:
 
 def _service(rt: Runtime) -> str | None:
     return _schema(rt, "service", "smsgw migrate")
+
+
+def _partitions(rt: Runtime) -> str | None:
+    """Checks that rows have a place of their own until the end of the next month."""
+    if not partitions.has_partitions(rt.service):
+        return None
+    try:
+        with rt.service.connect() as connection:
+            missing = partitions.missing(connection, rt.now(), ahead=1)
+            strays = partitions.strays(connection)
+    except partitions.Busy:
+        return "somebody holds the tables for long; try again later"
+    except SQLAlchemyError:
+        return "they cannot be read; see the service database"
+    if missing:
+        months = ", ".join(f"20{month // 100}-{month % 100:02}" for month in missing)
+        return f"there are none for {months}; run smsgw migrate, then see the log of the clock"
+    if strays:
+        return "rows are in the default one; the clock moves them within an hour, or see its log"
+    return None
 
 
 def _ledger(rt: Runtime) -> str | None:
@@ -202,6 +222,7 @@ def _carrier(carrier: Carrier) -> str | None:
 
 CHECKS: Mapping[str, Callable[[Runtime], str | None]] = {
     "service database": _service,
+    "partitions": _partitions,
     "participant ledger": _ledger,
     "keys": _keys,
     "clock": _clock,

@@ -26,6 +26,7 @@ from smsgw.operations.jobs import (
 )
 from smsgw.operations.queue import CLOCK_BEATS, enqueue, heartbeat
 from smsgw.operations.retention import Retention
+from smsgw.operations.row_retention import RowRetention
 from smsgw.runtime import Runtime
 
 log = logs.get(__name__)
@@ -37,13 +38,14 @@ EXPIRED_NAMED = 10  # replies in a line of the log
 def run(rt: Runtime, stopping: Event) -> None:
     """Sweeps every 5 seconds, seals the audit and destroys what is due every second, and sums up
     every minute, until `stopping` is set."""
-    retention, counting = Retention(rt), Tallies(rt)
+    retention, row_retention, counting = Retention(rt), RowRetention(rt), Tallies(rt)
     for tick in itertools.count(1):
         if stopping.wait(TICK):
             return
         _do(lambda: audit_chain.seal(rt))
         _do(retention.step)
         _do(counting.step)
+        _do(row_retention.step)
         if tick % SWEEP_TICKS == 0:
             _do(lambda: sweep(rt))
             _do(lambda: ledger_changes.make_due(rt))

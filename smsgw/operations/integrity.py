@@ -4,6 +4,7 @@ Answering checks a row when it needs it; `smsgw audit verify` reads all of them.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Row, Select, and_, exists, func, or_, select
@@ -13,10 +14,11 @@ from smsgw.registry import freezes
 from smsgw.storage import keys, row_macs
 from smsgw.storage.audit import Act
 from smsgw.storage.crypto import Unreadable, Wrapper
+from smsgw.storage.monthly_ids import first_id, is_monthly
 from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables import sealed
 from smsgw.storage.tables.cases import case_exports
-from smsgw.storage.tables.messages import messages, replies
+from smsgw.storage.tables.messages import attempts, messages, replies
 from smsgw.storage.tables.operators import configurations, operators, planned_changes, sessions
 from smsgw.storage.tables.phones import bindings, freeze_counts, phones
 from smsgw.storage.tables.phones import freezes as _freezes
@@ -41,25 +43,26 @@ _PROVEN: tuple[tuple[Proof, Select[*tuple[Any, ...]]], ...] = (
     (row_macs.CASE_EXPORT, select(case_exports)),
 )
 
-# What messages and replies name, without foreign keys.
+# What messages, replies and attempts name, without foreign keys.
 _NAMED = (
     (messages.c.phone_id, phones.c.id),
     (replies.c.message_id, messages.c.id),
     (replies.c.phone_id, phones.c.id),
     (replies.c.binding_id, bindings.c.id),
+    (attempts.c.reply_id, replies.c.id),
 )
 
 
-def findings(tx: Transaction, wrapper: Wrapper) -> Iterator[str]:
+def findings(tx: Transaction, wrapper: Wrapper, rows_since: datetime) -> Iterator[str]:
     """Finds rows that fail a check, and records each among the failed checks. `wrapper` is that of
-    the keys in the database."""
+    the keys in the database. Messages and replies from before `rows_since` may be deleted."""
     for key, copy in keys.damaged(tx.connection, wrapper):
         yield f"data_keys: copy {copy} of key {key} cannot be opened"
     for proof, rows in _PROVEN:
         yield from _not_ours(tx, proof, rows)
     yield from _without_a_record(tx)
     for naming, named in _NAMED:
-        yield from _naming_nothing(tx, naming, named)
+        yield from _naming_nothing(tx, naming, named, rows_since)
     for nkp_hash in freezes.incomplete(tx, MISSING):
         name = row_macs.shown(nkp_hash)
         tx.note_failure("freezes", name, "missing")
@@ -114,10 +117,14 @@ def _without_a_record(tx: Transaction) -> Iterator[str]:
         yield f"bindings: row {row.id} {why}"
 
 
-def _naming_nothing(tx: Transaction, naming: Column[Any], named: Column[Any]) -> Iterator[str]:
-    """Yields messages and replies whose phone, message or binding is not there."""
+def _naming_nothing(
+    tx: Transaction, naming: Column[Any], named: Column[Any], rows_since: datetime
+) -> Iterator[str]:
+    """Yields messages, replies and attempts whose phone, message, binding or reply is not there,
+    although it is kept."""
     table = naming.table
-    found = select(table.c.id).where(naming.is_not(None), ~exists().where(named == naming))
+    is_kept = naming >= first_id(rows_since) if is_monthly(named.table) else naming.is_not(None)
+    found = select(table.c.id).where(is_kept, ~exists().where(named == naming))
     for row in _fetched(tx, found):
         tx.note_failure(table.name, row.id, "missing")
         yield f"{table.name}: row {row.id} names a row of {named.table.name} that is missing"

@@ -228,6 +228,8 @@ def is_silent(since: datetime) -> ColumnElement[bool]:
     open_ = exists().where(_cases.c.phone_id == _phones.c.id, _cases.c.closed_at.is_(None))
     registered = exists().where(_registrations.c.phone_id == _phones.c.id, GIVEN)
     last_came, last_went = came.scalar_subquery(), went.scalar_subquery()
+    # Its rows may have been deleted; a phone that nothing tells of has only just been stored.
+    is_known = or_(_phones.c.last_message_id.is_not(None), last_came.is_not(None))
     return (
         _phones.c.number.is_not(None)
         & _phones.c.stopped_at.is_(None)
@@ -236,7 +238,7 @@ def is_silent(since: datetime) -> ColumnElement[bool]:
         & ~registered
         & ~exists().where(messages.c.phone_id == _phones.c.id, messages.c.text.is_not(None))
         & ~exists().where(replies.c.phone_id == _phones.c.id, replies.c.text.is_not(None))
-        & or_(last_came.is_not(None), last_went.is_not(None))
+        & or_(is_known, last_went.is_not(None))
         & func.coalesce(last_came < since, True)
         & func.coalesce(last_went < since, True)
     )

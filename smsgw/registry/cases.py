@@ -193,7 +193,7 @@ def case_text(tx: Transaction, case: Row[Any]) -> CaseText:
     """Returns what the person wrote, and on which phone; both empty once they are destroyed."""
     row = tx.connection.execute(
         select(phones.c.number, phones.c.hash, messages.c.text, *ROW[Ciphertext.MESSAGE])
-        .join_from(phones, messages, messages.c.id == case.message_id)
+        .join_from(phones, messages, messages.c.id == case.message_id, isouter=True)
         .where(phones.c.id == case.phone_id)
     ).one()
     named_by = (row.carrier, row.carrier_ref)

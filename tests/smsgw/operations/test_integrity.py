@@ -124,7 +124,8 @@ def client(lived: Runtime) -> Iterator[FlaskClient]:
 
 def findings(rt: Runtime) -> list[str]:
     with rt.reading(streams=True) as tx:
-        return list(integrity.findings(tx, keys.key_wrapper(rt.settings)))
+        since = rt.rows_since
+        return list(integrity.findings(tx, keys.key_wrapper(rt.settings), since))
 
 
 def sql(rt: Runtime, *statements: Executable) -> None:
