@@ -7,6 +7,9 @@ Pages go by id, newest first, each from one index, whatever a planner believes t
     two or more of these   the rarest one's, LOOKS_AT messages at a time: two kinds that never come
                            together would otherwise be looked for among all messages there are
 
+The newest month is read first, and the one before it where rows still lack: a statement over the
+partitions of several months would be sorted, and go through all of a kind to find the newest.
+
 Numbers are masked here, and a text is opened for who has said why.
 """
 
@@ -17,7 +20,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import Column, FromClause, Row, Select, func, select, tuple_
+from sqlalchemy import Column, FromClause, Row, Select, bindparam, func, select, tuple_
 
 from smsgw import phone
 from smsgw.messaging import inbox
@@ -35,16 +38,8 @@ LOOKS_AT = 5000
 NEIGHBOURS = 1000  # ids are given nearly in the order of time: among so many it may differ
 
 LISTED = (
-    "id",
-    "received_at",
-    "carrier",
-    "sender_id",
-    "phone_id",
-    "keyword",
-    "outcome",
-    "reason",
-    "state",
-    "configuration",
+    *("id", "received_at", "carrier", "sender_id", "phone_id"),
+    *("keyword", "outcome", "reason", "state", "configuration"),
 )
 
 Kind = tuple[Column[Any], int | str]  # what a message is in one respect
@@ -150,10 +145,18 @@ def page(
     limit: int = PAGE,
     looks_at: int = LOOKS_AT,
 ) -> LogPage:
+    """Looks at `looks_at` messages of the rarest kind at most, where there are several."""
     first, end = span(tx, filters, before)
-    kinds, low = _rarest_first(tx, filters.kinds, end, looks_at)
-    found = tx.connection.execute(_list(kinds, end, limit + 1, looks_at))
-    rows = [row for row in found if row.id >= first]
+    rows: list[Row[*tuple[Any, ...]]] = []
+    low: int | None = None  # of what is not looked at any more
+    for ids in _months(tx, first, end):
+        kinds, looked, lowest = _rarest_first(tx, filters.kinds, ids, looks_at)
+        rows += tx.connection.execute(_list(kinds, ids, limit + 1 - len(rows), looks_at))
+        looks_at -= looked
+        if looks_at <= 0:
+            low = lowest
+        if len(rows) > limit or looks_at <= 0:
+            break
     within = [_entry(tx, row) for row in rows[:limit] if filters.is_within(row.received_at)]
     entries = _with_replies(tx, within)
     if len(rows) > limit:
@@ -203,33 +206,48 @@ def some(tx: Transaction, message_ids: Sequence[int]) -> Sequence[LoggedMessage]
     return _with_replies(tx, sorted(entries, key=lambda each: each.id, reverse=True))
 
 
+def _months(tx: Transaction, first: int, end: int) -> Iterator[range]:
+    """Yields the ids of each month that has messages from `first` until before `end`, the newest
+    one first."""
+    below = select(func.max(messages.c.id)).where(messages.c.id < bindparam("end"))
+    last = tx.connection.execute(below, {"end": end}).scalar()
+    while last is not None and last >= first:
+        month = monthly_ids.ids_of_month(last)
+        yield range(max(first, month.start), min(end, month.stop))
+        last = tx.connection.execute(below, {"end": month.start}).scalar()
+
+
 def _rarest_first(
-    tx: Transaction, kinds: Sequence[Kind], end: int, looks_at: int
-) -> tuple[Sequence[Kind], int | None]:
-    """Orders kinds by how far back they reach. Also returns the id of the last message that is
-    looked at, if there may be more."""
+    tx: Transaction, kinds: Sequence[Kind], ids: range, looks_at: int
+) -> tuple[Sequence[Kind], int, int | None]:
+    """Orders kinds by how far back they reach. Also returns of the first one how many messages are
+    looked at, and the lowest id of these; no number where there are no several."""
     if len(kinds) < 2:
-        return kinds, None
-    reach = {kind: _reach(tx, kind, end, looks_at) for kind in kinds}
-    ordered = sorted(kinds, key=lambda kind: reach[kind] or 0)
-    return ordered, reach[ordered[0]]
+        return kinds, 0, None
+    reach = {kind: _reach(tx, kind, ids, looks_at) for kind in kinds}
+    rarest, *others = sorted(kinds, key=lambda kind: reach[kind])
+    looked, lowest = reach[rarest]
+    return [rarest, *others], looked, lowest or None
 
 
-def _reach(tx: Transaction, kind: Kind, end: int, looks_at: int) -> int | None:
-    last = _of_kind(select(messages.c.id), kind, end).offset(looks_at - 1).limit(1)
-    found: int | None = tx.connection.execute(last).scalar()
-    return found
+def _reach(tx: Transaction, kind: Kind, ids: range, looks_at: int) -> tuple[int, int]:
+    """Returns how many messages of a kind there are, up to `looks_at`, and the lowest id of these:
+    of two kinds with so many, that of the rarer one is lower."""
+    looked = _of_kind(select(messages.c.id), kind, ids).limit(looks_at).subquery()
+    numbers = select(func.count(), func.coalesce(func.min(looked.c.id), 0)).select_from(looked)
+    count, lowest = tx.connection.execute(numbers).one()
+    return count, lowest
 
 
-def _list(kinds: Sequence[Kind], end: int, limit: int, looks_at: int) -> Select[*tuple[Any, ...]]:
+def _list(kinds: Sequence[Kind], ids: range, limit: int, looks_at: int) -> Select[*tuple[Any, ...]]:
     """Selects messages of all these kinds. The first one is read from the index, the others are
     filtered."""
     if len(kinds) < 2:
         table: FromClause = messages
         found = _select_entries(table)
-        found = _of_kind(found, kinds[0], end) if kinds else _before(found, end)
+        found = _of_kind(found, kinds[0], ids) if kinds else _among(found, ids)
     else:
-        table = _of_kind(select(messages), kinds[0], end).limit(looks_at).subquery()
+        table = _of_kind(select(messages), kinds[0], ids).limit(looks_at).subquery()
         of_others = (table.c[column.key] == value for column, value in kinds[1:])
         first = table.c[kinds[0][0].key]
         found = _select_entries(table).where(*of_others).order_by(first.desc(), table.c.id.desc())
@@ -242,16 +260,21 @@ def _select_entries(table: FromClause) -> Select[*tuple[Any, ...]]:
     return select(*columns, phones.c.number, phones.c.hash).select_from(joined)
 
 
-def _of_kind(found: Select[*Chosen], kind: Kind, end: int) -> Select[*Chosen]:
-    """Adds a kind to a statement, compared and ordered as the index is. Its end is a limit:
-    PostgreSQL would not stop at a lower id, but go through all of the kind."""
-    column, value = kind
-    is_before = tuple_(column, messages.c.id) < tuple_(value, end)
-    return found.where(column >= value, is_before).order_by(column.desc(), messages.c.id.desc())
+def _of_kind(found: Select[*Chosen], kind: Kind, ids: range) -> Select[*Chosen]:
+    """Adds a kind to a statement, compared and ordered as the index is: both ends are those of a
+    range of the index, or PostgreSQL would go through all of the kind."""
+    (column, value), id_ = kind, messages.c.id
+    is_from = tuple_(column, id_) >= tuple_(value, ids.start)
+    is_before = tuple_(column, id_) < tuple_(value, ids.stop)
+    # Of a month, and not of the range: PostgreSQL would take its few ids from the primary key.
+    month = monthly_ids.ids_of_month(ids.start)
+    found = found.where(is_from, is_before, id_ >= month.start, id_ < month.stop)
+    return found.order_by(column.desc(), id_.desc())
 
 
-def _before(found: Select[*Chosen], end: int) -> Select[*Chosen]:
-    return found.where(messages.c.id < end).order_by(messages.c.id.desc())
+def _among(found: Select[*Chosen], ids: range) -> Select[*Chosen]:
+    id_ = messages.c.id
+    return found.where(id_ >= ids.start, id_ < ids.stop).order_by(id_.desc())
 
 
 def _newest(tx: Transaction) -> int:

@@ -48,6 +48,18 @@ def months_between(oldest: int, newest: int) -> list[int]:
     return months
 
 
+def ids_of_month(id_: int) -> range:
+    """Returns all ids of the month of one; those without a month are together."""
+    month = id_ // MONTH
+    return range(month * MONTH, (month + 1) * MONTH) if month else range(FIRST * MONTH)
+
+
+def month_begins(id_: ColumnElement[int]) -> ColumnElement[int]:
+    """Returns the lowest id of the month of one. What comes of a message is in no partition before
+    that of the message."""
+    return id_ - id_ % literal_column(str(MONTH), type_=BigInteger)
+
+
 def begins(month: int) -> datetime:
     return datetime(2000 + month // 100, month % 100, 1, tzinfo=UTC)
 

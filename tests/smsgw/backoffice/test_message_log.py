@@ -11,6 +11,7 @@ from smsgw.backoffice import conversation, message_log
 from smsgw.backoffice.message_log import LogPage, MessageFilters
 from smsgw.messaging import inbox
 from smsgw.runtime import Runtime
+from smsgw.storage.monthly_ids import MONTH
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.phones import phones
@@ -23,6 +24,7 @@ from tests.support.registration import DAFTAR
 from tests.support.sender_ids import send_all
 
 MANY, PHONES = 12_000, 1500
+LATEST = 1000  # of these, in the last of two months
 KEYWORDS = ("saldo", "saldo", "saldo", "daftar", "kontak")
 OUTCOMES = ("answered", "answered", "invalid")
 
@@ -202,10 +204,15 @@ def many(rt: Runtime, clock: Clock) -> Runtime:
     return rt
 
 
+def id_of(number: int) -> int:
+    """Returns ids of two months, of which the first is among those without a month."""
+    return number + 1 + (2611 * MONTH if number >= MANY - LATEST else 0)
+
+
 def _message(tx: Transaction, number: int) -> dict[str, object]:
     is_old = number < MANY // 4
     return {
-        "id": number + 1,
+        "id": id_of(number),
         "carrier": "kannel" if number % 3 else "twilio",
         "carrier_ref": str(number),
         "sender_id": "2757",
@@ -219,7 +226,8 @@ def _message(tx: Transaction, number: int) -> dict[str, object]:
 
 def _reply(tx: Transaction, number: int) -> dict[str, object]:
     return {
-        "message_id": number + 1,
+        "id": id_of(number),
+        "message_id": id_of(number),
         "phone_id": 100 + number % PHONES,
         "carrier": "twilio",
         "sender_id": "2757",
@@ -267,11 +275,34 @@ def test_every_look_is_a_range_of_an_index(
             conversation.talk(tx, 200, (MANY // 2, MANY // 2), with_texts=False)
     assert len(planned) > len(FILTERS)
     for plan in planned:
-        assert not re.search(r"Seq Scan on (messages|replies)|^SCAN (messages|replies)", plan), plan
-        phone = r"ix_(messages|replies)_phone_id|(messages|replies)_default_phone_id_id_idx"
+        # Of a partition that is empty there is nothing else to read.
+        read_through = r"Seq Scan on (messages|replies)[^(]*\(cost=\S+ rows=(?!1 )"
+        assert not re.search(rf"{read_through}|^SCAN (messages|replies)", plan), plan
+        phone = r"ix_(messages|replies)_phone_id|(messages|replies)_\w+_phone_id_id_idx"
         is_short = re.search(rf"{phone}|CO-ROUTINE", plan)
-        # Partitions are merged, each in the order of its index.
         assert is_short or not re.search(r"\bSort\b(?! Key)|TEMP B-TREE", plan), plan
+
+
+def test_pages_go_on_in_the_month_before(many: Runtime) -> None:
+    """Of 'saldo' the last month has 600."""
+    seen: list[int] = []
+    before = None
+    while before is not None or not seen:
+        with many.reading() as tx:
+            page = message_log.page(tx, MessageFilters(keyword="saldo"), before, limit=550)
+        seen += [each.id for each in page.messages]
+        before = page.before
+    wanted = [id_of(number) for number in range(MANY // 4, MANY) if KEYWORDS[number % 5] == "saldo"]
+    assert seen == wanted[::-1]
+
+
+def test_no_more_is_looked_at_where_months_are_several(many: Runtime) -> None:
+    """A thousand of 'kontak', the rarer kind, are among the last five thousand messages."""
+    filters = MessageFilters(keyword="kontak", carrier="kannel")
+    with many.reading() as tx:
+        page = message_log.page(tx, filters, limit=1000, looks_at=1000)
+    assert page.before == id_of(MANY - 5000 + 4)
+    assert len(page.messages) == sum(each % 3 != 0 for each in range(MANY - 4996, MANY, 5))
 
 
 def test_impossible_filters_do_not_scan_the_table(
