@@ -19,7 +19,7 @@ from sqlalchemy import (
 from smsgw.messaging import expiry_notices
 from smsgw.messaging.outbox import LEASE, waits_since
 from smsgw.storage.bulk import BulkInsert, BulkSelect
-from smsgw.storage.monthly_ids import first_id, next_id
+from smsgw.storage.monthly_ids import first_id, month_of, months_ago, next_id
 from smsgw.storage.tables.messages import QUEUED, ReplyState, attempts, messages, replies
 from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.transaction import Transaction
@@ -39,10 +39,17 @@ def take(
         "of_use_at": of_use_at,
         "until": tx.now + LEASE,
         "most": min(limit, MOST),
+        "lowest": _lowest(of_use_at),
     }
     if tx.connection.dialect.name == "postgresql":
         return tx.connection.execute(_take_all, {**asked, "month": first_id(tx.now)}).all()
     return _in_turn(tx, asked)
+
+
+def _lowest(of_use_at: datetime) -> int:
+    """Returns the lowest id that a reply of use can have: it is of use for hours. Of the months
+    before the last one no partition is looked into."""
+    return first_id(months_ago(of_use_at, 1)) if month_of(of_use_at) else 0
 
 
 def _in_turn(tx: Transaction, asked: Mapping[str, object]) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -52,11 +59,13 @@ def _in_turn(tx: Transaction, asked: Mapping[str, object]) -> Sequence[Row[*tupl
     return _taken_alone.run(tx.connection, begun).all() if begun else ()
 
 
+_lowest_id = bindparam("lowest", type_=BigInteger)
 _due = (
     select(replies.c.id)
     .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
     .where(
         QUEUED,
+        replies.c.id >= _lowest_id,
         replies.c.carrier == bindparam("by_carrier"),
         replies.c.sender_id == bindparam("by_sender_id"),
         replies.c.due_at <= bindparam("at"),
@@ -68,11 +77,12 @@ _due = (
     .with_for_update(of=replies, skip_locked=True)  # PostgreSQL; SQLite has one writer anyway
     .cte("due")  # as a subquery PostgreSQL may run it again for each row, past its limit
 )
-# The second limit tells PostgreSQL how few they are, whatever the first one is.
+# The second limit tells PostgreSQL how few they are, whatever the first one is. They are locked:
+# what is queued is not asked again, or PostgreSQL would go through all that is queued instead.
 _few = select(_due.c.id).limit(literal_column(str(MOST)))
 _take = (
     update(replies)
-    .where(replies.c.id.in_(_few), QUEUED)
+    .where(replies.c.id.in_(_few), replies.c.id >= _lowest_id)
     .values(
         state=ReplyState.SENDING,
         lease_until=bindparam("until"),

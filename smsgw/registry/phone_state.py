@@ -30,6 +30,7 @@ from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, NamedIdentities
 from smsgw.registry.phones import LastMessage, add_all, last_message_rows, opened_number
 from smsgw.storage import row_macs
 from smsgw.storage.bulk import BulkSelect, write_all
+from smsgw.storage.monthly_ids import month_begins
 from smsgw.storage.tables.messages import (
     MessageState,
     Priority,
@@ -132,6 +133,7 @@ _known = (
     .outerjoin(
         _its_reply,
         (_its_reply.c.message_id == _last_message.c.id)
+        & (_its_reply.c.id >= month_begins(_last_message.c.id))
         & (_its_reply.c.phone_id == phones.c.id)
         & (_its_reply.c.priority != Priority.SCHEDULED)
         & _its_reply.c.wording.is_distinct_from(disclosure.unavailable().wording),
