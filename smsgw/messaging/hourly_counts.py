@@ -1,10 +1,10 @@
 """Sums by the hour, so that figures need not count millions of rows, and outlast them.
 
 Messages count in the hour of their receipt, and so do their replies and the attempts to send them,
-however late. The clock counts the hour that runs and the one before every few seconds, and an older
-one again where something of it changed (an answer that had been owed, a late report). An hour that
-was counted has a row without a carrier, which says whether it has to be counted again. Its rows may
-be dropped once it has not (`are_settled`).
+however late. The clock counts the hour that runs every few seconds, the one before every few
+minutes, and an older one again where something of it changed (an answer that had been owed, a late
+report). An hour that was counted has a row without a carrier, which says whether it has to be
+counted again. Its rows may be dropped once it has not (`are_settled`).
 """
 
 import time
@@ -42,7 +42,7 @@ log = logs.get(__name__)
 
 HOUR = timedelta(hours=1)
 EVERY, SHARE = timedelta(seconds=10), 20  # counting takes a twentieth of the time at most
-SETTLES = 2 * HOUR  # while an hour is so young it is counted again anyway
+HOUR_BEFORE_EVERY = timedelta(minutes=2)  # what still comes to it is little
 AT_ONCE = 48  # hours in one step, where many were missed
 BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)  # seconds; and one beyond
 COUNTED, CHANGED = 0, -1  # what the row without a carrier says
@@ -55,6 +55,7 @@ class Tallies:
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
         self._next: datetime | None = None
+        self._next_of_before = rt.now()
 
     def step(self) -> int:
         """Returns how many hours were counted."""
@@ -64,11 +65,14 @@ class Tallies:
         if not self._rt.clock_check.is_right():  # hours to come would be counted, and never again
             return 0
         with self._rt.reading() as tx:
-            hours, is_more = _to_count(tx, self._rt.rows_since)
+            goes_back = now >= self._next_of_before
+            hours, is_more = _to_count(tx, self._rt.rows_since, goes_back=goes_back)
         for hour in hours:
             self._count(hour)
         took = timedelta(seconds=time.monotonic() - started)
         self._next = now if is_more else now + max(EVERY, SHARE * took)
+        if goes_back:
+            self._next_of_before = now + HOUR_BEFORE_EVERY
         return len(hours)
 
     def _count(self, hour: datetime) -> None:
@@ -106,7 +110,7 @@ def count(tx: Transaction, hour: datetime) -> None:
 def changed(tx: Transaction, *received: datetime | None) -> None:
     """Marks the hours of messages to be counted again: one has another outcome than when it came,
     or something became of its reply. None is a message that is not there any more."""
-    hours = {hour_of(at) for at in received if at is not None and at < tx.now - SETTLES}
+    hours = {hour_of(at) for at in received if at is not None and at < _settled(tx)}
     if hours:
         # Most were marked by another message; a row that is not changed is not locked either.
         of_these = _mark & tallies.c.hour.in_(hours) & (tallies.c.messages == COUNTED)
@@ -118,10 +122,15 @@ def replies_changed(tx: Transaction, reply_ids: Collection[int]) -> None:
     received = (
         select(messages.c.received_at)
         .join_from(replies, messages, messages.c.id == replies.c.message_id)
-        .where(replies.c.id.in_(reply_ids), messages.c.received_at < tx.now - SETTLES)
+        .where(replies.c.id.in_(reply_ids), messages.c.received_at < _settled(tx))
         .distinct()
     )
     changed(tx, *(tx.connection.execute(received).scalars() if reply_ids else ()))
+
+
+def _settled(tx: Transaction) -> datetime:
+    """Returns since when messages are of hours that are counted again anyway."""
+    return hour_of(tx.now) - HOUR
 
 
 def are_settled(tx: Transaction, since: datetime, until: datetime) -> bool:
@@ -136,16 +145,21 @@ def are_settled(tx: Transaction, since: datetime, until: datetime) -> bool:
     return bool(run(counted).scalar_one() == (until - hour_of(first)) / HOUR)
 
 
-def _to_count(tx: Transaction, kept_since: datetime) -> tuple[list[datetime], bool]:
-    """Returns the hours to count, oldest first, and whether there are more than one step takes. No
-    hour is counted again whose rows may be gone."""
+def _to_count(
+    tx: Transaction, kept_since: datetime, *, goes_back: bool
+) -> tuple[list[datetime], bool]:
+    """Returns the hours to count, oldest first, and whether there are more than one step takes. The
+    hour before the one that runs is among them with `goes_back`, and once it is over. No hour is
+    counted again whose rows may be gone."""
     run = tx.connection.execute
     # A clock that was set back left hours to come behind; they are counted when they run.
     last = run(select(func.max(tallies.c.hour)).where(tallies.c.hour <= tx.now)).scalar()
     first = run(select(func.min(messages.c.received_at))).scalar() if last is None else last
     if first is None:
         return [], False
-    begins = hour_of(first) - (HOUR if last is not None else timedelta())
+    is_over = last is not None and hour_of(last) < hour_of(tx.now)
+    reaches_back = is_over or (goes_back and last is not None)
+    begins = hour_of(first) - (HOUR if reaches_back else timedelta())
     missed = int((hour_of(tx.now) - begins) / HOUR) + 1
     hours = [begins + HOUR * number for number in range(min(missed, AT_ONCE))]
     again = select(tallies.c.hour).where(_mark, tallies.c.messages == CHANGED)

@@ -48,6 +48,34 @@ def test_a_deferred_answer_counts_in_the_hour_of_its_message(rt: Runtime, clock:
     assert sums(rt) == {("saldo", "confirm", ""): 1}
 
 
+def test_what_comes_an_hour_and_a_half_later_is_counted(rt: Runtime, clock: Clock) -> None:
+    """By then its hour is not counted any more unless it is marked."""
+    clock.now = clock.now.replace(minute=59)
+    counting = Tallies(rt)
+    say(with_ledger_down(rt), P2, "SALDO 20098765432")
+    counting.step()
+    clock.moves(minutes=91)
+    counting.step()
+    jobs.give_deferred_answers(rt)
+    clock.moves(minutes=3)
+    counting.step()
+    assert sums(rt) == {("saldo", "confirm", ""): 1}
+
+
+def test_the_hour_before_is_counted_every_two_minutes(rt: Runtime, clock: Clock) -> None:
+    """And once more when it has just become the one before."""
+    clock.now = clock.now.replace(minute=59, second=50)
+    counting = Tallies(rt)
+    say(rt, P1, "SALDO")
+    assert counting.step() == 1
+    clock.moves(seconds=15)
+    assert counting.step() == 3
+    clock.moves(seconds=15)
+    assert counting.step() == 1
+    clock.moves(minutes=2)
+    assert counting.step() == 2
+
+
 def test_an_answer_without_an_open_question_counts_as_understood(rt: Runtime) -> None:
     """Somebody sends HAPUS DATA, then YA by habit."""
     for text in ("YA", "TIDAK", "apa saja"):
