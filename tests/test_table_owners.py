@@ -26,6 +26,7 @@ OWNERS = {
     "configurations": {"smsgw.configuration.versions"},
     "data_keys": {"smsgw.storage.keys"},
     "decoys": {"smsgw.backoffice.decoys"},
+    "deleted_months": {"smsgw.storage.partitions"},
     "drafts": {"smsgw.configuration.versions"},
     "failed_checks": {"smsgw.storage.failed_checks"},
     "freeze_counts": {"smsgw.registry.freezes"},

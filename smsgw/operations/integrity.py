@@ -11,7 +11,7 @@ from sqlalchemy import Column, Row, Select, and_, exists, func, or_, select
 from sqlalchemy.exc import OperationalError
 
 from smsgw.registry import freezes
-from smsgw.storage import keys, row_macs
+from smsgw.storage import keys, partitions, row_macs
 from smsgw.storage.audit import Act
 from smsgw.storage.crypto import Unreadable, Wrapper
 from smsgw.storage.monthly_ids import first_id, is_monthly
@@ -61,8 +61,9 @@ def findings(tx: Transaction, wrapper: Wrapper, rows_since: datetime) -> Iterato
     for proof, rows in _PROVEN:
         yield from _not_ours(tx, proof, rows)
     yield from _without_a_record(tx)
+    whole_since = partitions.rows_since(tx.connection, rows_since)
     for naming, named in _NAMED:
-        yield from _naming_nothing(tx, naming, named, rows_since)
+        yield from _naming_nothing(tx, naming, named, whole_since)
     for nkp_hash in freezes.incomplete(tx, MISSING):
         name = row_macs.shown(nkp_hash)
         tx.note_failure("freezes", name, "missing")

@@ -134,7 +134,7 @@ def _check_secret(rt: Runtime) -> None:
 def _verify(rt: Runtime, known: Head | None) -> str:
     with rt.reading(streams=True) as tx:
         found = audit_chain.verify(tx, known)
-        others = integrity.findings(tx, keys.key_wrapper(rt.settings))
+        others = integrity.findings(tx, keys.key_wrapper(rt.settings), rt.rows_since)
         findings = [*found.findings, *islice(others, FINDINGS)]
     if findings:
         raise DrillFailed("\n".join(findings))

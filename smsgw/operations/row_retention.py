@@ -12,7 +12,7 @@ from smsgw import logs
 from smsgw.messaging import delivery_reports, hourly_counts, inbox, outbox
 from smsgw.runtime import Runtime
 from smsgw.storage import partitions
-from smsgw.storage.monthly_ids import MONTH, begins, first_id, month_of, next_month
+from smsgw.storage.monthly_ids import MONTH, begins, first_id, month_of, months_ago, next_month
 
 log = logs.get(__name__)
 
@@ -102,4 +102,7 @@ class RowRetention:
             if not hourly_counts.are_settled(tx, FIRST_HOUR, kept_from):
                 return 0
             rows = inbox.delete_old(tx, first, BATCH)
-            return rows + delivery_reports.delete_old(tx, first, BATCH)
+            rows += delivery_reports.delete_old(tx, first, BATCH)
+            if rows:
+                partitions.note_deleted(tx.connection, month_of(months_ago(kept_from, 1)))
+            return rows

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, func, insert, select, text
 from sqlalchemy.exc import OperationalError
 
-from smsgw.storage.monthly_ids import FIRST, MONTH, month_of, next_month
+from smsgw.storage.monthly_ids import FIRST, MONTH, begins, month_of, next_month
+from smsgw.storage.tables.messages import deleted_months
 
 AHEAD = 2  # months
 LOCK = 7_267_494  # any number, the same for whoever makes or drops partitions
@@ -69,8 +70,24 @@ def make(engine: Engine, wanted: Sequence[int]) -> None:
 
 
 def drop(engine: Engine, month: int) -> None:
-    """Drops a month with all its rows. Raises Busy."""
-    _change(engine, (f"DROP TABLE IF EXISTS {table}_{month}" for table in TABLES), None)
+    """Drops a month with all its rows, and remembers that. Raises Busy."""
+    with _changing(engine) as connection:
+        for table in TABLES:
+            connection.execute(text(f"DROP TABLE IF EXISTS {table}_{month}"))
+        note_deleted(connection, month)
+
+
+def note_deleted(connection: Connection, month: int) -> None:
+    """Remembers that rows of a month were deleted, whatever number of months is set later."""
+    is_noted = select(deleted_months).where(deleted_months.c.month == month)
+    if connection.execute(is_noted).first() is None:
+        connection.execute(insert(deleted_months).values(month=month))
+
+
+def rows_since(connection: Connection, kept_since: datetime) -> datetime:
+    """Returns since when all rows are there, which by the settings are kept since `kept_since`."""
+    last = connection.execute(select(func.max(deleted_months.c.month))).scalar()
+    return kept_since if last is None else max(kept_since, begins(next_month(last)))
 
 
 # Those of months alone.
@@ -95,14 +112,21 @@ def _making(table: str, month: int) -> Iterable[str]:
     )
 
 
-def _change(engine: Engine, statements: Iterable[str], month: int | None) -> None:
+def _change(engine: Engine, statements: Iterable[str], month: int) -> None:
     """Runs the statements in one transaction, unless the month has been made meanwhile."""
-    with engine.begin() as connection, _giving_up(connection):
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        if month is not None and month in months(connection):
+    with _changing(engine) as connection:
+        if month in months(connection):
             return
         for each in statements:
             connection.execute(text(each))
+
+
+@contextmanager
+def _changing(engine: Engine) -> Iterator[Connection]:
+    """Lets one at a time change partitions, in a transaction. Raises Busy."""
+    with engine.begin() as connection, _giving_up(connection):
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        yield connection
 
 
 @contextmanager

@@ -45,6 +45,7 @@ TABLES = (  # those that point to others first
     "failure_tallies",
     "failed_checks",
     "drafts",
+    "deleted_months",
     "decoys",
     "data_keys",
     "configurations",
@@ -61,6 +62,7 @@ def upgrade() -> None:
     _configurations()
     _data_keys()
     _decoys()
+    _deleted_months()
     _drafts()
     _failed_checks()
     _failure_tallies()
@@ -186,6 +188,14 @@ def _decoys() -> None:
         sa.Column("nkp_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("made_at", Instant, nullable=False),
         sa.PrimaryKeyConstraint("nkp_hash", name=op.f("pk_decoys")),
+    )
+
+
+def _deleted_months() -> None:
+    op.create_table(
+        "deleted_months",
+        sa.Column("month", sa.Integer(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("month", name=op.f("pk_deleted_months")),
     )
 
 

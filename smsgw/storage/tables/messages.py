@@ -136,6 +136,12 @@ message_refs = Table(
     Index("ix_message_refs_received_at", "received_at"),
 )
 
+deleted_months = Table(
+    "deleted_months",  # whose messages, replies and attempts are gone
+    service,
+    Column("month", Integer, primary_key=True, autoincrement=False),
+)
+
 parts = Table(
     "parts",  # of long messages that a carrier delivers in pieces
     service,

@@ -74,7 +74,7 @@ def test_an_approval_that_we_did_not_write_counts_for_nothing(rt: Runtime) -> No
     with pytest.raises(NotApproved):
         access_requests.make_copy(rt, NUMBER, ANI, "why")
     with rt.reading(streams=True) as tx:
-        found = list(integrity.findings(tx, keys.key_wrapper(rt.settings)))
+        found = list(integrity.findings(tx, keys.key_wrapper(rt.settings), rt.rows_since))
         assert "case_exports: row 1 was changed, or not written by us" in found
         assert case_exports.one(tx, 1) is None
 

@@ -164,6 +164,22 @@ def test_whose_partner_was_deleted_is_no_finding(lived: Runtime, clock: Clock) -
     assert found.startswith("attempts: row ")
 
 
+def test_what_was_deleted_is_no_finding_where_more_months_are_kept_later(
+    lived: Runtime, clock: Clock
+) -> None:
+    with lived.writing() as tx:
+        ids = tx.connection.execute(select(messages.c.id).order_by(messages.c.id)).scalars().all()
+        late = replies.c.message_id == ids[1]
+        tx.connection.execute(update(replies).where(late).values(message_id=ids[0]))
+    clock.now = datetime(2027, 3, 1, 2, tzinfo=UTC)
+    retire(lived)
+    assert left(lived) == [1, 1, 1]
+    longer = replace(lived, settings=lived.settings.model_copy(update={"row_months": 24}))
+    with lived.reading(streams=True) as tx:
+        found = integrity.findings(tx, keys.key_wrapper(lived.settings), longer.rows_since)
+        assert [each for each in found if "names a row" in each] == []
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_nothing_is_deleted_while_the_clock_is_wrong(lived: Runtime, clock: Clock) -> None:
     clock.now = datetime(2027, 3, 1, 2, tzinfo=UTC)
