@@ -16,7 +16,7 @@ from handlers import disclosure
 from smsgw import logs
 from smsgw.messaging import service_level, throttle
 from smsgw.messaging.hourly_counts import BUCKETS as BUCKETS
-from smsgw.operations import channel_metrics, ledger_metrics, queue
+from smsgw.operations import channel_metrics, ledger_metrics, partition_metrics, queue
 from smsgw.registry import bindings, holidays, lockout, registration_codes
 from smsgw.runtime import Runtime
 from smsgw.storage import failed_checks, keys
@@ -63,6 +63,7 @@ class Figures:
         yield _skews(self._rt)
         yield _throttled(self._rt)
         yield channel_metrics.by_other_channels(self._rt)
+        yield from partition_metrics.unplaced(self._rt)
         yield ledger_metrics.failures(self._rt)
         yield from ledger_metrics.replica_lag(self._rt)
         yield from _budget(self._rt)

@@ -1,19 +1,24 @@
 """Each month's rows are in partitions of their own, which are there before the month is."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import event, insert, select, text
 
 from smsgw.cli import doctor
-from smsgw.messaging import dispatch
+from smsgw.messaging import dispatch, due_replies
+from smsgw.operations import metrics
 from smsgw.runtime import Runtime
 from smsgw.storage import partitions
 from smsgw.storage.monthly_ids import MONTH
 from smsgw.storage.tables.messages import messages
+from smsgw.storage.transaction import Transaction
 from tests.conftest import P1, Clock
 from tests.support.conversation import say
 
@@ -134,6 +139,50 @@ def test_a_join_reads_the_partition_that_an_id_leads_to(spring: Runtime, clock: 
 
 def _table(line: str) -> str | None:
     return line.partition(" on ")[2].split(" ")[0] or None
+
+
+def test_a_claim_looks_into_the_last_two_months(spring: Runtime, clock: Clock) -> None:
+    """Of a year of partitions, PostgreSQL opens those that can hold a reply of use, with any plan
+    that it keeps; and what it takes it finds by id, not among all that is queued."""
+    partitions.make(spring.service, range(2605, 2613))
+    with spring.writing() as tx:
+        tx.connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        with explained(tx) as plan:
+            due_replies.take(tx, "simulator", "2757", 10, tx.now)
+    taken = "\n".join(plan).partition("CTE begun")[0]
+    assert set(re.findall(r"Scan.* on replies_(\w+)", taken)) <= {
+        *("2701", "2702", "2703", "2704", "default")
+    }
+    assert "Subplans Removed: 8" in taken
+    assert "queued" not in taken.partition("CTE taken")[2]
+
+
+@contextmanager
+def explained(tx: Transaction) -> Iterator[list[str]]:
+    """Prepares the only statement that runs, and collects its plan."""
+    lines: list[str] = []
+
+    def explain(_c: object, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
+        names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
+        for place, name in enumerate(names, 1):
+            statement = statement.replace(f"%({name})s", f"${place}")
+        prepared = cursor.connection.cursor()
+        prepared.execute(f"PREPARE it AS {statement}")
+        values = ", ".join(["%s"] * len(names))
+        given = psycopg.ClientCursor(cursor.connection)
+        given.execute(f"EXPLAIN EXECUTE it ({values})", [parameters[name] for name in names])
+        lines.extend(row[0] for row in given.fetchall())
+
+    event.listen(tx.connection, "before_cursor_execute", explain)
+    yield lines
+    event.remove(tx.connection, "before_cursor_execute", explain)
+
+
+def test_a_month_without_a_partition_shows_in_the_metrics(spring: Runtime, clock: Clock) -> None:
+    assert "smsgw_months_without_partition 0.0" in metrics.text(spring).decode()
+    clock.now = datetime(2027, 9, 5, tzinfo=UTC)
+    say(spring, P1, "SALDO")
+    assert "smsgw_months_without_partition 2.0" in metrics.text(spring).decode()
 
 
 def test_the_doctor_names_a_month_without_a_partition(spring: Runtime, clock: Clock) -> None:
