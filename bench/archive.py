@@ -22,12 +22,14 @@ from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.messaging import inbox
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
+from smsgw.storage.monthly_ids import first_id
 from smsgw.storage.tables.messages import messages
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.operators import Role
 from smsgw.storage.tables.security import Ciphertext
 from tests.support.console_client import Visitor, logged_in
 from tests.support.servers import Postgres, postgres_programs
+from tests.support.table_fill import make_partitions
 
 MESSAGES = int(os.environ.get("MESSAGES", "10000000"))
 AT_ONCE = 500_000  # rows in one statement
@@ -41,22 +43,29 @@ LIMIT = 0.2  # seconds
 FILL_MESSAGES = """
 INSERT INTO messages (id, carrier, carrier_ref, sender_id, phone_id, text, received_at, keyword,
                       outcome, configuration, state)
-SELECT n, CASE WHEN n % 10 < 7 THEN 'twilio' ELSE 'kannel' END, 'ref-' || n, '2757',
+SELECT month_id(at) + n, CASE WHEN n % 10 < 7 THEN 'twilio' ELSE 'kannel' END, 'ref-' || n, '2757',
        CASE WHEN n % 200 = 0 THEN :talkative ELSE 2 + (n * 7919) % :phones END, :said,
-       CAST(:begins AS timestamptz) + CAST(:year AS interval) * (n / CAST(:all AS float)),
+       at,
        CASE WHEN n % 50000 = 77 THEN 'jp' WHEN n % 3 = 0 AND n < :all / 3 THEN 'klaim'
             WHEN n % 20 = 1 THEN 'kontak' WHEN n % 10 = 3 THEN 'daftar' WHEN n % 8 = 5 THEN NULL
             ELSE 'saldo' END,
        CASE WHEN n % 8 = 5 THEN 'unknown' WHEN n % 16 = 3 THEN 'invalid'
             WHEN n % 32 = 4 THEN 'silent' ELSE 'answered' END, 0, 'answered'
-FROM generate_series(CAST(:first AS bigint), :last) AS n
+FROM (SELECT n, CAST(:begins AS timestamptz)
+             + CAST(:year AS interval) * (n / CAST(:all AS float)) AS at
+      FROM generate_series(CAST(:first AS bigint), :last) AS n) AS each
 """
 FILL_REPLIES = """
-INSERT INTO replies (message_id, phone_id, carrier, sender_id, text, wording, encoding, segments,
-                     state, priority, made_at, expires_at, attempts, waited)
-SELECT id, phone_id, carrier, sender_id, :told, 'saldo.balance', 'GSM-7', 1, 'delivered', 0,
+INSERT INTO replies (id, message_id, phone_id, carrier, sender_id, text, wording, encoding,
+                     segments, state, priority, made_at, expires_at, attempts, waited)
+SELECT id, id, phone_id, carrier, sender_id, :told, 'saldo.balance', 'GSM-7', 1, 'delivered', 0,
        received_at, received_at, 1, 0.4
-FROM messages WHERE id BETWEEN :first AND :last AND outcome <> 'silent'
+FROM messages
+WHERE received_at > CAST(:begins AS timestamptz)
+      + CAST(:year AS interval) * ((:first - 0.5) / CAST(:all AS float))
+    AND received_at < CAST(:begins AS timestamptz)
+      + CAST(:year AS interval) * ((:last + 0.5) / CAST(:all AS float))
+    AND outcome <> 'silent'
 """
 FILL_PHONES = """
 INSERT INTO phones (id, hash, number, version)
@@ -87,6 +96,7 @@ def measure(rt: Runtime) -> float:
     migrations.upgrade(rt.service, "service")
     migrations.upgrade(rt.ledger.engine, "ledger")
     load(rt.ledger.engine, reference_folder())
+    make_partitions(rt)
     started = time.perf_counter()
     fill(rt)
     print(f"{MESSAGES:,} messages filled in {time.perf_counter() - started:.0f} s", flush=True)
@@ -153,7 +163,8 @@ def pages(
         assert answer.status_code in {200, 302, 303}, (address, answer.status)
 
     def anywhere() -> str:
-        return str(chance.randrange(1, MESSAGES))
+        number = chance.randrange(1, MESSAGES)
+        return str(first_id(rt.now() - YEAR * (1 - number / MESSAGES)) + number)
 
     def day() -> dict[str, str]:
         at: datetime = rt.now() - timedelta(days=chance.randrange(364))

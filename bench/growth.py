@@ -42,8 +42,8 @@ THROTTLE_SECONDS, BURST = 20.0, 3.0
 OCTETS_A_MESSAGE, OCTETS_A_PARTICIPANT = 3_000, 1_000
 SPARED = 5_000_000_000  # octets that others are left
 OCTETS = """
-SELECT sum(pg_total_relation_size(each::regclass))
-FROM unnest(ARRAY['messages', 'replies', 'attempts', 'audit']) each"""
+SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+WHERE relkind = 'r' AND relname ~ '^(messages|replies|attempts|audit)(_[0-9]+|_default)?$'"""
 SENDER_IDS = [str(7_000 + number) for number in range(50)]
 
 

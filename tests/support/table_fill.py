@@ -12,6 +12,8 @@ from threading import Timer
 import psycopg
 
 from smsgw.runtime import Runtime
+from smsgw.storage import partitions
+from smsgw.storage.monthly_ids import FIRST, MONTH, month_of, months_between
 from smsgw.storage.tables.security import Ciphertext
 from tests.support.bench_traffic import SENDER_ID, bind_phones, nkp_of
 from tests.support.service_set import connect
@@ -27,6 +29,10 @@ DAYS = 85  # that messages with a text are spread over: they are kept for 90 day
 YEARS = 2  # that messages without one are spread over
 REPLY = "Saldo JHT NKP *******5678 per 31-10-2025: Rp12.345.678. Status AKTIF. Iuran terakhir Okt."
 
+MONTH_ID = f"""
+CREATE FUNCTION month_id(at timestamptz) RETURNS bigint IMMUTABLE RETURN
+CASE WHEN at >= TIMESTAMPTZ '2026-01-01 00:00+00'
+    THEN to_char(at AT TIME ZONE 'UTC', 'YYMM')::bigint * {MONTH} ELSE 0 END"""
 PEOPLE = """
 INSERT INTO participants (nkp, nik, name, birth_date, phone, status)
 SELECT (80000000000 + n)::text, '3273' || lpad(n::text, 12, '0'), 'Ani', DATE '1990-01-01',
@@ -53,22 +59,25 @@ SELECT %(first)s + n, sha256(('nkp ' || n)::bytea), %(nkp)s, now(), now(), %(pho
     sha256(('file ' || n)::bytea), 'consent', now(), '\\x01'::bytea || sha256(('mac ' || n)::bytea)
 FROM generate_series(0, %(number)s - 1) n"""
 MESSAGES = """
-INSERT INTO messages (carrier, carrier_ref, sender_id, phone_id, text, text_hash, received_at,
+INSERT INTO messages (id, carrier, carrier_ref, sender_id, phone_id, text, text_hash, received_at,
     keyword, outcome, state)
-SELECT 'twilio', 'SMfill' || lpad(n::text, 28, '0'), %(sender_id)s, %(first)s + n %% %(phones)s,
+SELECT month_id(at) + nextval('messages_id_seq'), 'twilio',
+    'SMfill' || lpad(n::text, 28, '0'), %(sender_id)s, %(first)s + n %% %(phones)s,
     %(said)s, CASE WHEN %(said)s IS NOT NULL THEN sha256(n::text::bytea) END,
-    now() - interval '1 day' * (%(days)s * (1 - n / %(number)s::float)), 'saldo', 'answered',
-    'answered'
-FROM generate_series(0, %(number)s - 1) n"""
+    at, 'saldo', 'answered', 'answered'
+FROM (SELECT n, now() - interval '1 day' * (%(days)s * (1 - n / %(number)s::float)) AS at
+    FROM generate_series(0, %(number)s - 1) n) each"""
 REPLIES = """
-INSERT INTO replies (message_id, phone_id, carrier, sender_id, text, wording, encoding, segments,
-    state, priority, made_at, expires_at, attempts, carrier_ref, waited)
-SELECT id, phone_id, carrier, sender_id, %(told)s, 'saldo.answer', 'GSM-7', 1, 'delivered', 0,
+INSERT INTO replies (id, message_id, phone_id, carrier, sender_id, text, wording, encoding,
+    segments, state, priority, made_at, expires_at, attempts, carrier_ref, waited)
+SELECT month_id(received_at) + nextval('replies_id_seq'), id, phone_id, carrier, sender_id,
+    %(told)s, 'saldo.answer', 'GSM-7', 1, 'delivered', 0,
     received_at, received_at + interval '2 hours', 1, 'SM' || lpad(id::text, 32, '0'), 1.0
 FROM messages"""
 ATTEMPTS = """
-INSERT INTO attempts (reply_id, started_at, ended_at, ending, carrier_ref)
-SELECT id, made_at, made_at, 'sent', carrier_ref FROM replies"""
+INSERT INTO attempts (id, reply_id, started_at, ended_at, ending, carrier_ref)
+SELECT month_id(made_at) + nextval('attempts_id_seq'), id, made_at, made_at, 'sent', carrier_ref
+FROM replies"""
 AUDIT = """
 INSERT INTO audit (at, actor, act, phone_id, message_id, subject, salt, mac, number, seal)
 SELECT received_at, 'participant', 'disclosed', phone_id, id, sha256(('nkp ' || phone_id)::bytea),
@@ -96,6 +105,7 @@ def fill(rt: Runtime, size: Size, bound: int, limit: float) -> None:
     """Fills empty tables, and binds the phones of `bound` participants who are spread evenly.
     Raises QueryCanceled after `limit` seconds."""
     step = size.participants // bound
+    make_partitions(rt)
     samples = _samples(rt)
     with connect(rt.settings.service_url) as connection, _at_most(limit, connection):
         for name, value in FAST.items():
@@ -110,6 +120,15 @@ def fill(rt: Runtime, size: Size, bound: int, limit: float) -> None:
         bind_phones(rt, [nkp_of(index * step) for index in range(bound)])
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
+
+
+def make_partitions(rt: Runtime) -> None:
+    """Makes those of the months until now, and a function of the database that tells the lowest id
+    of a month."""
+    months = months_between(FIRST * MONTH, month_of(rt.now()) * MONTH)
+    partitions.make(rt.service, months)
+    with rt.service.begin() as connection:
+        connection.exec_driver_sql(MONTH_ID)
 
 
 @contextmanager
@@ -179,4 +198,4 @@ def _without_indexes(connection: psycopg.Connection, table: str) -> Iterator[Non
         connection.execute(f"DROP INDEX {name}")
     yield
     for _, definition in found:
-        connection.execute(definition)
+        connection.execute(definition.replace(" ON ONLY ", " ON "))  # and on its partitions
