@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import sys
 import tempfile
 import time
@@ -154,6 +155,7 @@ async def run(plan: Plan) -> Report:
         await _settle(plan, made, carrier)
         verdict = await asyncio.to_thread(judge, made.rt, carrier, made.damage)
         findings = await asyncio.to_thread(made.findings)
+        await _counted(carrier, verdict)
         scraped = [await _metrics(carrier) for _ in range(6)]
         await carrier.stop()
     return Report(
@@ -186,6 +188,24 @@ async def until_up(carrier: Carrier) -> None:
 async def _metrics(carrier: Carrier) -> str:
     _, figures = await carrier.get("/metrics", Authorization=f"Bearer {METRICS_TOKEN}")
     return figures
+
+
+async def _counted(carrier: Carrier, verdict: Verdict) -> None:
+    """Waits until the clock has counted what was sent last."""
+    made = {
+        "smsgw_sends_total": sum(verdict.ends.values()),
+        "smsgw_reply_seconds_count": verdict.answered + 2 * verdict.answered_later,
+    }
+    for _ in range(60):
+        metrics = await _metrics(carrier)
+        if all(total(metrics, name) == number for name, number in made.items()):
+            return
+        await asyncio.sleep(1)
+
+
+def total(metrics: str, name: str) -> float:
+    """Returns the sum over all labels."""
+    return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (.+)$", metrics, re.M))
 
 
 async def _load(plan: Plan, carrier: Carrier) -> None:

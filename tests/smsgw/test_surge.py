@@ -159,7 +159,8 @@ def flooding_phone(rt: Runtime) -> int:
 def in_order_of_sends(rt: Runtime) -> list[int]:
     """Returns the ids of the replies that people asked for, as they were claimed."""
     with rt.reading() as tx:
-        claimed = select(attempts.c.reply_id).order_by(attempts.c.id)
+        is_its = attempts.c.reply_id == replies.c.id
+        claimed = select(replies.c.id).join_from(attempts, replies, is_its).order_by(attempts.c.id)
         asked = claimed.where(replies.c.priority < Priority.SCHEDULED)
         return list(tx.connection.execute(asked).scalars())
 

@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from smsgw import settings, variable_values
 from smsgw.carriers.http_api import carrier as http_api
@@ -109,9 +110,7 @@ def test_a_file_that_others_may_change_is_refused(tmp_path: Path) -> None:
     assert "everybody on this machine may change; run chmod o-w on it" in fault
 
 
-def test_a_secret_that_others_may_read_is_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_secret_that_others_may_read_is_reported(tmp_path: Path) -> None:
     """Every folder above it is open too; the address carriers call is no secret."""
     key = file(tmp_path, SECRET, 0o644)
     given = {
@@ -132,14 +131,15 @@ def test_a_secret_that_others_may_read_is_reported(
             for each in smsgw(tmp_path, "doctor", **given).stdout.splitlines()
             if " files" in each
         ]
-        startup.opened(settings.load(given)).close()
+        with capture_logs() as logged:
+            startup.opened(settings.load(given)).close()
     finally:
         for each, mode in before.items():
             each.chmod(mode)
     assert (
         line == f"FIX  files: others on this machine may read {key}; chmod o-r, or the folder o-x"
     )
-    assert "others on this machine may read a secret" in capsys.readouterr().out
+    assert "others on this machine may read a secret" in [each["event"] for each in logged]
 
 
 @pytest.mark.parametrize(

@@ -263,6 +263,14 @@ SECURITY = [
         },
     ),
     World(
+        "a month has no partition",
+        {"smsgw_months_without_partition": constant(1)},
+        {
+            "SmsgwPartitionMissing": "1 months have no partition of their own; their rows cannot "
+            "be deleted as a whole"
+        },
+    ),
+    World(
         "rows cannot be opened",
         {'smsgw_failed_checks{table="bindings"}': constant(2)},
         {

@@ -176,7 +176,7 @@ def test_a_plan_that_nobody_signed_is_not_carried_out(rt: Runtime, clock: Clock)
     assert office(rt).fields["phone"] == "021-5550101"
     assert planned(rt) == []
     with rt.writing() as tx:
-        found = list(integrity.findings(tx, keys.key_wrapper(rt.settings)))
+        found = list(integrity.findings(tx, keys.key_wrapper(rt.settings), rt.rows_since))
     assert [each for each in found if each.startswith("planned_changes")] != []
 
 
