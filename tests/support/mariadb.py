@@ -78,6 +78,7 @@ class MariaDb:
 
     def freeze(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # until each of its threads has stopped
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
