@@ -20,7 +20,7 @@ from greenlet import getcurrent, greenlet
 MOST = 50  # requests that begin in one round
 # After a call for so many, the next round waits so many seconds: until those who were just answered
 # have sent their next requests.
-SIBLINGS, DELAY = 4, 0.002
+SIBLINGS, DELAY = 4, 0.004
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,9 +31,9 @@ class Fibers:
     """Runs calls in the fibers of one thread, in rounds: what has come begins or goes on, and then
     one call is made for all that wait for the same."""
 
-    def __init__(self, pool: Executor, before_round: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, pool: Executor, after_round: Callable[[], object] = lambda: None) -> None:
         self._pool = pool
-        self._before_round = before_round
+        self._after_round = after_round
         self._ready = SimpleQueue[Callable[[], object]]()
         self._waiting: dict[Hashable, tuple[Run, list[tuple[_Fiber, Any]]]] = {}
         self._last = 0  # how many the last call was for
@@ -60,13 +60,13 @@ class Fibers:
         while True:
             if self._last >= SIBLINGS and not self._waiting:
                 time.sleep(DELAY)
-            self._before_round()
             for go_on in self._take():
                 go_on()
             waiting, self._waiting = self._waiting, {}
             self._last = max((len(fibers) for _, fibers in waiting.values()), default=0)
             for run, fibers in waiting.values():
                 _run_for_all(run, fibers)
+            self._after_round()
 
     def _take(self) -> list[Callable[[], object]]:
         taken = []

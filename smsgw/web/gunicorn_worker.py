@@ -34,7 +34,7 @@ class Worker(ThreadWorker):
     def fibers(self) -> Fibers:
         self._webhooks: Webhooks = self.wsgi.extensions["smsgw.webhooks"]
         self._finished: list[Finished] = []
-        return Fibers(cast(Executor, self.tpool), self._go_on_with_finished)
+        return Fibers(cast(Executor, self.tpool), self._hand_back)
 
     def enqueue_req(self, conn: TConn) -> None:
         if not self._begin_in_fiber(conn):
@@ -57,7 +57,8 @@ class Worker(ThreadWorker):
         return True
 
     def _answer(self, conn: TConn, asked: RawRequest, receive: Receive, arrived: float) -> None:
-        is_last = asked.is_last or not self.alive
+        is_full = len(self.keepalived_conns) >= self.max_keepalived
+        is_last = asked.is_last or is_full or not self.alive
         try:
             with deadlines.within(ANSWER_WITHIN + arrived - time.monotonic()):
                 made = receive(asked.webhook)
@@ -71,17 +72,11 @@ class Worker(ThreadWorker):
             is_sent = False
         self._finished.append((conn, is_sent and not is_last))
 
-    def _go_on_with_finished(self) -> None:
-        """Begins the next requests of connections where they have come; gives the others back to
-        the thread that waits for them."""
+    def _hand_back(self) -> None:
+        """Gives the connections back to the thread that waits for their next requests."""
         finished, self._finished = self._finished, []
-        left = [
-            (conn, is_open)
-            for conn, is_open in finished
-            if not (is_open and self.alive and self._begin_in_fiber(conn))
-        ]
-        if left:
-            self.method_queue.defer(self._finish_all, left)  # type: ignore[no-untyped-call]
+        if finished:
+            self.method_queue.defer(self._finish_all, finished)  # type: ignore[no-untyped-call]
 
     def _finish_all(self, finished: Sequence[Finished]) -> None:
         for conn, is_open in finished:
