@@ -45,7 +45,8 @@ class Worker(ThreadWorker):
         is waited for. Returns False for any other."""
         has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
         seen = b"" if has_read_ahead else peek(conn.sock)
-        asked = raw_requests.read(seen, conn.client[0]) if seen else None
+        address = conn.client[0] if conn.client else ""  # a Unix socket has none
+        asked = raw_requests.read(seen, address) if seen else None
         if asked is None:
             return False
         fibers = self.fibers

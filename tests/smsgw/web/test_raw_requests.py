@@ -155,3 +155,11 @@ def test_an_answer_is_written() -> None:
 def test_a_request_that_is_too_large_is_never_whole() -> None:
     seen = HEAD + b"Content-Length: 16384\r\n\r\n" + b"a" * LARGEST
     assert read(seen[:LARGEST], "") is None
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"application/x-www-form-urlencoded", b"text/x"]))
+def test_whatever_a_body_holds_is_read(body: bytes, media_type: bytes) -> None:
+    announced = b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n" % (media_type, len(body))
+    made = read(HEAD + announced + body, "")
+    assert made is not None
+    assert made.webhook.body in {body, b""}
