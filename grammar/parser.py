@@ -11,7 +11,7 @@ which slot failed.) What no shape takes is a name, a place or a text, if the pos
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import dropwhile
@@ -22,7 +22,6 @@ from grammar.compiled import (
     CompiledKeyword,
     aliases_of,
     compile_all,
-    longest_of,
     words_of,
 )
 from grammar.fields import SHORTEST_NUMBER, FieldReader, holds_short_number
@@ -32,11 +31,10 @@ from grammar.reading import NO_FIELDS, Command, Fields, Keyword, Misread, Reason
 from grammar.redact import Redacted, Redactor
 from grammar.services import misdirection, service_of
 from grammar.signature import LONGEST_NAME, LONGEST_SIGNATURE, signature_pattern
+from grammar.slips import SlipReader
 from grammar.suggest import similar
+from grammar.whole_message import WholeMessageReader
 
-SHORT_NUMBER = range(4, SHORTEST_NUMBER)  # digits of one that an advert says to text
-CLOSE_TO_THE_FRONT = 2  # words among which a keyword with a slip is looked for
-LONGEST_PAIR = 2  # words of a keyword in which a slip is looked for
 SHORTEST_STEM = 4  # letters, before -nya
 
 
@@ -55,20 +53,16 @@ class Grammar:
         self._first = {alias: read for alias, read in aliases.items() if not read.keyword.alone}
         self._fields = FieldReader(words, self._first)
         self._all = aliases
-        self._own = {alias[0] for alias in self._alone}
-        self._single = {alias[0]: read for alias, read in self._aliases() if len(alias) == 1}
+        self._single = {alias[0] for alias in aliases if len(alias) == 1}
         self._parse_word = cache(self._parse_text)  # most messages are a keyword alone
         self._phrases = {
             words_of(phrase): read
             for read in self._read.values()
             for phrase in read.keyword.phrases
         }
-        self._pairs = {
-            " ".join(alias): read
-            for alias, read in self._aliases()
-            if len(alias) == LONGEST_PAIR and read.keyword.asked
-        }
         self._doubts, self._addressed = words.doubts, words.addressed
+        self._whole = WholeMessageReader(words, self._alone)
+        self._slips = SlipReader(words, aliases, self._fields, self._whole)
         self._harmless = words.fillers | words.courtesy
         self._signature = signature_pattern(words.signatures)
         self._opt_out = OptOutReader(self._read.values(), self._first)
@@ -102,7 +96,9 @@ class Grammar:
         words = [match[0] for match in found]
         body = self._without_signature(text)
         unsigned = words if body == text else WORDS.findall(body)
-        read = self._whole(body, unsigned) or self._by_phrase(words) or self._stop(body, unsigned)
+        read = (
+            self._whole.read(body, unsigned) or self._by_phrase(words) or self._stop(body, unsigned)
+        )
         if read is not None:
             return Command(read.keyword.id, NO_FIELDS, " ".join(unsigned), "")
         meaningful = [word for word in words if word not in self._fillers]
@@ -112,7 +108,7 @@ class Grammar:
         if service := service_of(self._services, text, words):
             return misdirection(service, rest=" ".join(words))
         named = self._first_named(text, found)
-        result = named or self._by_typo(text, words) or self._without_keyword(text, words)
+        result = named or self._slips.read(text, words) or self._without_keyword(text, words)
         return self._in_doubt_of_stop(result, unsigned) or result
 
     def _without_signature(self, text: str) -> str:
@@ -131,7 +127,7 @@ class Grammar:
         """Returns STOP if it is followed by what it is to end: STOP SALDO, UNREG ALL 2757."""
         front = list(dropwhile(self._harmless.union(self._addressed).__contains__, words))
         length = self._opt_out.length_at_front(front)
-        if not length or self._is_asking(text, words) or not holds_short_number(text):
+        if not length or self._whole.is_asking(text, words) or not holds_short_number(text):
             return None
         rest = front[length:]
         while rest:
@@ -152,7 +148,7 @@ class Grammar:
         meaningful = [word for word in words if word not in self._harmless]
         word = self._opt_out.word_in(words, self._harmless)
         front = next((each for each in meaningful if each not in self._doubts), None)
-        if word is not None and (word == front or not self._is_asking("", words)):
+        if word is not None and (word == front or not self._whole.is_asking("", words)):
             names = stop.poster.keyword, read.poster.keyword
             return Misread(Reason.EITHER, read=names[0], needed=names[1], word=word)
         if (
@@ -171,7 +167,7 @@ class Grammar:
                 read = self._by_alias(words[index : index + length])
                 if read is None:
                     continue
-                if slipped := self._by_typo(text, words[:index], is_all=False):
+                if slipped := self._slips.read(text, words[:index], is_all=False):
                     return slipped  # DAFTRA SALDO#… asks for no balance
                 before, after = found[index].start(), found[index + length - 1].end()
                 word = " ".join(words[index : index + length])
@@ -193,7 +189,7 @@ class Grammar:
         harmless = self._fillers | self._courtesy | own
         numbers = re.findall(r"\d+", further)
         return (
-            self._is_asking(further, words)
+            self._whole.is_asking(further, words)
             or any(word not in harmless for word in words)
             or any(len(number) >= SHORTEST_NUMBER for number in numbers)
         )
@@ -206,63 +202,6 @@ class Grammar:
         stem = words[0].removesuffix("NYA")
         return self._first.get((stem,)) if len(stem) >= SHORTEST_STEM else None
 
-    def _whole(self, text: str, words: list[str]) -> CompiledKeyword | None:
-        """Returns the keyword that is the whole message, apart from fillers and punctuation."""
-        if not words or not holds_short_number(text):
-            return None
-        meaningful = tuple(word for word in words if word in self._own or word not in self._fillers)
-        bare = tuple(word for word in words if word not in self._fillers)
-        thanks = (word for word in words[1:] if word not in self._harmless)
-        thanked = () if words[0] in self._courtesy else (words[0], *thanks)
-        tries = (self._alone.get(each) for each in (tuple(words), meaningful, bare, thanked))
-        read = next(filter(None, tries), None) or self._by_repetition(words)
-        if read is not None and read.keyword.leads and not self._is_assent(read, text, words):
-            return None
-        if read is not None and not self._bears_number(read, text, words):
-            return None
-        return read
-
-    def _bears_number(self, read: CompiledKeyword, text: str, words: list[str]) -> bool:
-        """Tells whether a number beside it says nothing: YA 2757, but not "ya 1" or "no 1234"."""
-        number = re.search(r"\d+", text)
-        if number is None:
-            return True
-        if read.keyword.leads:
-            return len(number[0]) in SHORT_NUMBER
-        return not self._harmless.issuperset(words)
-
-    def _by_repetition(self, words: list[str]) -> CompiledKeyword | None:
-        """Returns the keyword whose aliases are the whole message, apart from fillers and thanks:
-        STOP STOP, SETUJU OK. A word that is both counts as a filler: "ok ya" agrees to nothing."""
-        meant = dict[str, CompiledKeyword]()
-        index = 0
-        while index < len(words):
-            alias = longest_of(self._alone, words[index:])
-            is_harmless = words[index] in self._harmless and len(alias) < 2
-            if alias and not is_harmless:
-                meant[self._alone[alias].keyword.id] = self._alone[alias]
-            elif not is_harmless:
-                return None
-            index += len(alias) or 1
-        return next(iter(meant.values())) if len(meant) == 1 else None
-
-    def _is_assent(self, read: CompiledKeyword, text: str, words: list[str]) -> bool:
-        """Tells whether this is YA, with its own word at the front and no question: a "ya" that
-        ends a sentence in Indonesian is a particle, and agrees to nothing."""
-        front = self._front(words)
-        is_first = any(
-            self._alone.get(tuple(front[:length])) is read
-            for length in range(1, min(LONGEST_ALIAS, len(front)) + 1)
-        )
-        is_whole = self._alone.get(tuple(words)) is read
-        return (is_first or is_whole) and not self._is_asking(text, words)
-
-    def _front(self, words: list[str]) -> list[str]:
-        return list(dropwhile(self._addressed.__contains__, words))
-
-    def _is_asking(self, text: str, words: list[str]) -> bool:
-        return "?" in text or not self._doubts.isdisjoint(words)
-
     def _by_phrase(self, words: list[str]) -> CompiledKeyword | None:
         """Returns whose phrase stands in the text, as one asks for no more SMS in one's own
         words."""
@@ -272,38 +211,6 @@ class Grammar:
                 if read is not None:
                     return read
         return None
-
-    def _by_typo(
-        self, text: str, words: list[str], *, is_all: bool = True
-    ) -> Command | Misread | None:
-        """Finds a keyword with one typo near the front. A keyword that counts only alone must be
-        alone. `is_all`: there are no other words."""
-        meaningful = [
-            word for word in words if word not in self._fillers and not self._fields.label(word)
-        ]
-        for word in meaningful[:CLOSE_TO_THE_FRONT]:
-            meant = {self._single[each].keyword.id for each in similar(word, self._single)}
-            read = self._read[meant.pop()] if len(meant) == 1 else None
-            if read is None or (read.keyword.alone and (len(meaningful) > 1 or not is_all)):
-                continue
-            if read.keyword.leads and not self._is_slipped_assent(word, text, words):
-                continue
-            result = self._fields.read(read, word, text.replace(word, " ", 1))
-            return replace(result, is_slip=True) if isinstance(result, Command) else result
-        return self._pair_by_typo(words)
-
-    def _is_slipped_assent(self, word: str, text: str, words: list[str]) -> bool:
-        """Tells whether this is YA with one typo: at the front, with no question and no number."""
-        is_first = self._front(words)[:1] == [word]
-        return is_first and not self._is_asking(text, words) and not re.search(r"\d", text)
-
-    def _pair_by_typo(self, words: list[str]) -> Command | None:
-        """Returns the keyword of two words that the whole message matches with one typo."""
-        written = " ".join(word for word in words if word not in self._courtesy)
-        meant = {self._pairs[each].keyword.id for each in similar(written, self._pairs)}
-        if len(meant) != 1:
-            return None
-        return Command(meant.pop(), NO_FIELDS, written, "", is_slip=True)
 
     def _without_keyword(self, text: str, words: list[str]) -> Command | Misread:
         rest = " ".join(words)
@@ -323,7 +230,3 @@ class Grammar:
         return any(word in self._courtesy for word in words) and all(
             word in self._courtesy or word in self._fillers for word in words
         )
-
-    def _aliases(self) -> Iterator[tuple[tuple[str, ...], CompiledKeyword]]:
-        yield from self._alone.items()
-        yield from self._first.items()
