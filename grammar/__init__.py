@@ -8,12 +8,29 @@ from grammar.look_alikes import fold
 from grammar.normalise import MAX_CHARACTERS, normalise
 from grammar.parser import Grammar
 from grammar.poster import PosterError
-from grammar.reading import Command, Fields, Keyword, Misread, Reason, Service, Words
+from grammar.reading import (
+    NO,
+    NO_FIELDS,
+    YES,
+    AnswerWords,
+    Command,
+    Fields,
+    Keyword,
+    Misread,
+    Reason,
+    Service,
+    Topic,
+    Words,
+)
 from grammar.redact import Redacted
 from grammar.suggest import is_typo
 
 __all__ = [
     "MAX_CHARACTERS",
+    "NO",
+    "NO_FIELDS",
+    "YES",
+    "AnswerWords",
     "Command",
     "Fields",
     "Grammar",
@@ -23,6 +40,7 @@ __all__ = [
     "Reason",
     "Redacted",
     "Service",
+    "Topic",
     "Words",
     "fold",
     "is_typo",

@@ -10,7 +10,7 @@ from grammar import poster, slots
 from grammar.normalise import normalise
 from grammar.poster import Poster, PosterError
 from grammar.reading import Fields, Keyword
-from grammar.slots import KINDS, Token
+from grammar.slots import KINDS, SlotShape, Token
 
 LONGEST_ALIAS = 4  # words
 
@@ -34,6 +34,11 @@ class CompiledKeyword:
 
     def has(self, kind: str) -> bool:
         return any(slot.kind == kind for slot in self.poster.slots)
+
+    @property
+    def takes_words(self) -> bool:
+        """Tells whether one of its slots takes any words: a city, a complaint."""
+        return any(KINDS[slot.kind].shape is SlotShape.WORDS for slot in self.poster.slots)
 
     @property
     def tells_own(self) -> bool:

@@ -16,6 +16,8 @@ LONGEST_LABEL = 4
 SHORTEST_NUMBER = 6  # digits; less is a house number, a year or the number an advert says to text
 SHORTEST_IN_TWO = 9  # digits of a number in two groups; less is a month or two years
 
+CARD_DIGITS = {kind.digits for kind in KINDS.values() if kind.digits}
+
 FAMILY_CARD = "KK"  # a label, not a slot: nobody asks for one
 _PHONE = re.compile(r"(?:0|62)8\d{8,11}")
 
@@ -39,6 +41,11 @@ class FieldReader:
             }
             for kind, values in words.choices.items()
         }
+
+    def choices_of(self, read: CompiledKeyword) -> Iterator[tuple[str, ...]]:
+        """Yields the words that a keyword's slots choose from."""
+        for slot in read.poster.slots:
+            yield from self.choices.get(slot.kind, {})
 
     def read(
         self, read: CompiledKeyword, word: str, text: str, known: Fields = NO_FIELDS
@@ -216,3 +223,14 @@ def holds_short_number(text: str) -> bool:
     card's."""
     numbers = re.findall(r"\d+", text)
     return len(numbers) <= 1 and all(len(number) < SHORTEST_NUMBER for number in numbers)
+
+
+def holds_long_number(text: str) -> bool:
+    """Tells whether a number stands there that may be a card's."""
+    return any(len(number) >= SHORTEST_NUMBER for number in re.findall(r"\d+", text))
+
+
+def holds_card_number(text: str) -> bool:
+    """Tells whether a number of as many digits as an NKP or a NIK stands there, and no phone's."""
+    numbers = re.findall(r"\d+", text)
+    return any(len(each) in CARD_DIGITS and not _PHONE.fullmatch(each) for each in numbers)

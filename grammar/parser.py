@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import dropwhile
 
+from grammar.answers import AnswerReader
 from grammar.compiled import (
     LONGEST_ALIAS,
     WORDS,
@@ -24,7 +25,7 @@ from grammar.compiled import (
     compile_all,
     words_of,
 )
-from grammar.fields import SHORTEST_NUMBER, FieldReader, holds_short_number
+from grammar.fields import SHORTEST_NUMBER, FieldReader, holds_long_number, holds_short_number
 from grammar.normalise import normalise
 from grammar.opt_out import OptOutReader
 from grammar.reading import NO_FIELDS, Command, Fields, Keyword, Misread, Reason, Words
@@ -32,9 +33,12 @@ from grammar.redact import Redacted, Redactor
 from grammar.services import misdirection, service_of
 from grammar.signature import LONGEST_NAME, LONGEST_SIGNATURE, signature_pattern
 from grammar.slips import SlipReader
+from grammar.slots import CODE
 from grammar.suggest import similar
+from grammar.topics import FREE_TEXT, TopicReader
 from grammar.whole_message import WholeMessageReader
 
+A_CODE = re.compile(CODE)
 SHORTEST_STEM = 4  # letters, before -nya
 
 
@@ -44,6 +48,7 @@ class Grammar:
     def __init__(self, keywords: Sequence[Keyword], words: Words) -> None:
         self._fillers = words.fillers
         self._courtesy = words.courtesy
+        self._with_courtesy = words.with_courtesy
         self._either = words.either
         self._services = words.services
         self._redactor = Redactor(words)
@@ -53,6 +58,7 @@ class Grammar:
         self._first = {alias: read for alias, read in aliases.items() if not read.keyword.alone}
         self._fields = FieldReader(words, self._first)
         self._all = aliases
+        self._own = {alias[0] for alias in self._alone}
         self._single = {alias[0] for alias in aliases if len(alias) == 1}
         self._parse_word = cache(self._parse_text)  # most messages are a keyword alone
         self._phrases = {
@@ -63,6 +69,8 @@ class Grammar:
         self._doubts, self._addressed = words.doubts, words.addressed
         self._whole = WholeMessageReader(words, self._alone)
         self._slips = SlipReader(words, aliases, self._fields, self._whole)
+        self._topics = TopicReader(words, aliases, self._fields)
+        self._answers = AnswerReader(words, self._alone, self._whole)
         self._harmless = words.fillers | words.courtesy
         self._signature = signature_pattern(words.signatures)
         self._opt_out = OptOutReader(self._read.values(), self._first)
@@ -105,11 +113,27 @@ class Grammar:
         if len(meaningful) == 1 and meaningful[0] in self._either:
             first, second = self._either[meaningful[0]]
             return Misread(Reason.EITHER, read=first, needed=second, word=meaningful[0])
-        if service := service_of(self._services, text, words):
+        if words and self._is_courtesy(text, words):
+            return self._with_answer(Misread(Reason.COURTESY, rest=" ".join(words)), body)
+        if not self._leads_free_text(words) and (
+            service := service_of(self._services, text, words)
+        ):
             return misdirection(service, rest=" ".join(words))
-        named = self._first_named(text, found)
-        result = named or self._slips.read(text, words) or self._without_keyword(text, words)
-        return self._in_doubt_of_stop(result, unsigned) or result
+        named, is_strict = self._first_named(text, found)
+        if named is not None and is_strict:
+            command = self._in_doubt_of_stop(named, unsigned) or named
+            return self._with_answer(command, body) if words[0] in self._own else command
+        result = (
+            self._slips.read_free_text(text, words)
+            or self._of_sentence(named, text, words)
+            or self._slips.read(text, words)
+            or self._without_keyword(text, words)
+        )
+        return self._with_answer(self._in_doubt_of_stop(result, unsigned) or result, body)
+
+    def _with_answer(self, read: Command | Misread, text: str) -> Command | Misread:
+        answer = self._answers.read(text)
+        return replace(read, as_answer=answer) if answer else read
 
     def _without_signature(self, text: str) -> str:
         """Removes what a phone writes under a message: "Sent from my iPhone", "-- Budi"."""
@@ -159,8 +183,11 @@ class Grammar:
             return Command(stop.keyword.id, NO_FIELDS, meaningful[0], "", is_slip=True)
         return None
 
-    def _first_named(self, text: str, found: list[re.Match[str]]) -> Command | Misread | None:
-        """Returns the first keyword in the text, by its longest alias there."""
+    def _first_named(
+        self, text: str, found: list[re.Match[str]]
+    ) -> tuple[Command | Misread | None, bool]:
+        """Returns the first keyword in the text, by its longest alias there, and whether it is a
+        command: its number stands there, or it leads and all that follows it is its own."""
         words = [match[0] for match in found]
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
@@ -168,23 +195,53 @@ class Grammar:
                 if read is None:
                     continue
                 if slipped := self._slips.read(text, words[:index], is_all=False):
-                    return slipped  # DAFTRA SALDO#… asks for no balance
+                    return slipped, True  # DAFTRA SALDO#… asks for no balance
                 before, after = found[index].start(), found[index + length - 1].end()
                 word = " ".join(words[index : index + length])
                 further = f"{text[:before]} {text[after:]}"
                 result = self._fields.read(read, word, further)
+                is_strict = self._is_strict(read, result, words, index, length)
                 if isinstance(result, Command) and self._is_doubtful(read, further):
-                    return replace(result, is_slip=True)
-                return result
-        return None
+                    result = replace(result, is_slip=True)
+                return result, is_strict or holds_long_number(text)
+        return None, False
+
+    def _is_strict(
+        self,
+        read: CompiledKeyword,
+        result: Command | Misread,
+        words: list[str],
+        index: int,
+        length: int,
+    ) -> bool:
+        free = self._harmless | self._addressed
+        if any(word not in free for word in words[:index]):
+            return False
+        if read.takes_words:
+            return True
+        own = {word for names in self._fields.choices_of(read) for word in names}
+        following = words[index + length :]
+        return all(word in free or word in own or self._fields.label(word) for word in following)
+
+    def _of_sentence(
+        self, named: Command | Misread | None, text: str, words: list[str]
+    ) -> Command | Misread | None:
+        """Returns what a sentence is about, or else the keyword that it names if it is not about
+        something else."""
+        meant = self._topics.read(text)
+        if named is None:
+            return meant
+        if isinstance(meant, Command) and meant.keyword == named.keyword:
+            return replace(named, also=meant.also) if isinstance(named, Command) else named
+        read = len(named.word.split())
+        return meant or (named if self._topics.is_ours(words, read) else None)
 
     def _is_doubtful(self, read: CompiledKeyword, further: str) -> bool:
         """Tells whether something else is said beside a keyword that changes something: its own
         words, fillers, thanks and the number that an advert says to text are nothing else."""
         if not read.keyword.asked:
             return False
-        choices = (self._fields.choices.get(slot.kind, {}) for slot in read.poster.slots)
-        own = {word for each in choices for names in each for word in names}
+        own = {word for names in self._fields.choices_of(read) for word in names}
         words = WORDS.findall(further)
         harmless = self._fillers | self._courtesy | own
         numbers = re.findall(r"\d+", further)
@@ -214,8 +271,11 @@ class Grammar:
 
     def _without_keyword(self, text: str, words: list[str]) -> Command | Misread:
         rest = " ".join(words)
-        if self._is_courtesy(text, words):
+        if not words and self._is_courtesy(text, words):
             return Misread(Reason.COURTESY, rest=rest)
+        meaningful = [word for word in words if word not in self._harmless]
+        if len(meaningful) == 1 and A_CODE.fullmatch(meaningful[0]):
+            return Misread(Reason.UNKNOWN, rest=rest, fields={"code": meaningful[0]})
         if self._bare is None or not re.search(r"\d", text):
             return Misread(Reason.UNKNOWN, rest=rest)
         result = self._fields.read(self._bare, "", text)
@@ -227,6 +287,10 @@ class Grammar:
         if not words:
             symbols = [letter for letter in text if unicodedata.category(letter) == "So"]
             return bool(symbols) and not re.search(r"\d", text)
-        return any(word in self._courtesy for word in words) and all(
-            word in self._courtesy or word in self._fillers for word in words
-        )
+        harmless = self._harmless | self._with_courtesy
+        return not self._courtesy.isdisjoint(words) and harmless.issuperset(words)
+
+    def _leads_free_text(self, words: list[str]) -> bool:
+        front = next((word for word in words if word not in self._harmless), "")
+        read = self._first.get((front,))
+        return read is not None and any(slot.kind == FREE_TEXT for slot in read.poster.slots)

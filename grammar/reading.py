@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 Fields = Mapping[str, str | date]
+YES, NO = "ya", "tidak"  # ids of the keywords that answer a question
 NO_FIELDS: Fields = MappingProxyType({})
 
 
@@ -30,6 +31,8 @@ class Command:
     word: str  # the alias as it was read; "" for a bare number
     rest: str  # words that no slot took
     is_slip: bool = False  # the keyword was one slip away, or may not have been meant
+    also: str | None = None  # what else the sentence asks for, as it may be sent: KLAIM
+    as_answer: str | None = None  # what it says to an open question: YES, NO or a letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Misread:
     word: str = ""
     rest: str = ""
     fields: Fields = field(default_factory=lambda: NO_FIELDS)  # what was read rightly
+    as_answer: str | None = None  # what it says to an open question: YES, NO or a letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ class Keyword:
 class Service:
     """Describes another public service whose messages arrive here by mistake.
 
-    `words`: phrases its messages begin with. `digits`: the length of its card's number. `niks`: it
+    `words`: phrases its messages begin with. `anywhere`: phrases of its own wherever they stand.
+    `digits`: the length of its card's number. `niks`: it
     is sent that many numbers of 16 digits and no NKP.
     """
 
@@ -85,6 +90,38 @@ class Service:
     words: tuple[str, ...] = ()
     digits: int | None = None
     niks: int | None = None
+    anywhere: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Says what concepts mean together: all of `needs`, one of `any` if there are some, and none of
+    `without`. `means` is a message that is answered in its place: INFO JHT."""
+
+    name: str
+    means: str
+    needs: tuple[str, ...]
+    any: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerWords:
+    """Holds what answers an open question, beside the aliases of YES and NO.
+
+    `unsure`: phrases that are neither, though they begin as one. `with_yes` and `with_no`: words
+    beside them that take nothing back. `letters`: words for each letter of a choice, and
+    `with_choice` words beside them. `signs`: YES or NO by a sign.
+    """
+
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+    with_yes: frozenset[str] = frozenset()
+    with_no: frozenset[str] = frozenset()
+    with_choice: frozenset[str] = frozenset()
+    letters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    signs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +132,7 @@ class Words:
     fillers: frozenset[str]  # fall away
     labels: Mapping[str, tuple[str, ...]]  # printed before a kind of slot
     courtesy: frozenset[str] = frozenset()  # ask for nothing
+    with_courtesy: frozenset[str] = frozenset()  # nor do these beside them
     choices: Mapping[str, Mapping[str, tuple[str, ...]]] = field(
         default_factory=lambda: MappingProxyType({})
     )  # kind of slot -> value -> words that mean it
@@ -107,3 +145,9 @@ class Words:
     passwords: tuple[str, ...] = ()  # come before a password
     mothers: tuple[str, ...] = ()  # stand beside a mother's name
     banking: tuple[str, ...] = ()  # keywords that banks want a PIN after
+    answers: AnswerWords = field(default_factory=AnswerWords)
+    concepts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    topics: tuple[Topic, ...] = ()  # the first that fits is meant
+    function_words: tuple[str, ...] = ()  # hold a sentence together
+    unrelated: tuple[str, ...] = ()  # words of matters that are none of ours
+    related: tuple[str, ...] = ()  # concepts that make a sentence ours all the same

@@ -7,10 +7,13 @@ from grammar.reading import Misread, Reason, Service
 
 
 def service_of(services: Sequence[Service], text: str, words: Sequence[str]) -> Service | None:
-    """Returns the service that a message is meant for, by how it begins or by the numbers in it."""
+    """Returns the service that a message is meant for, by its words or by the numbers in it."""
     begins = " ".join(words) + " "
+    says = f" {begins}"
     for service in services:
         if any(begins.startswith(word + " ") for word in service.words):
+            return service
+        if any(f" {phrase} " in says for phrase in service.anywhere):
             return service
         if service.niks and _carries(text, service.niks):
             return service

@@ -50,6 +50,16 @@ class SlipReader:
             return replace(result, is_slip=True) if isinstance(result, Command) else result
         return self._pair(words)
 
+    def read_free_text(self, text: str, words: list[str]) -> Command | Misread | None:
+        """Finds a keyword with one typo that leads and takes any words: LAPRO kantor tutup."""
+        for word in words:
+            if word in self._fillers:
+                continue
+            found = [self._single[each] for each in similar(word, self._single)]
+            is_one = len({each.keyword.id for each in found}) == 1
+            return self.read(text, words) if is_one and found[0].takes_words else None
+        return None
+
     def _is_slipped_assent(self, word: str, text: str, words: list[str]) -> bool:
         """Tells whether this is YA with one typo: at the front, with no question and no number."""
         is_first = self._whole.front(words)[:1] == [word]

@@ -143,13 +143,14 @@ def birth_date() -> pp.ParserElement:
 
 
 # Those that begin with a letter; they are tried before words.
+CODE = r"[B-DF-HJ-NP-TV-Z]{5,9}"
 _LETTERED: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "EMAIL": (r"[\w.+\-]{1,64}@[\w.\-]{1,255}", str.lower),
     "NOMOR": (
         r"(?!KPJ|NKP|NIK|KTP|...\W{0,3}\d{11}(?!\d))[A-Z]{3}[\W_]{0,3}\d{6}[\W_]{0,3}\d{3,6}(?!\d)",
         lambda text: re.sub(r"[\W_]", "", text),
     ),
-    "KODE": (r"[B-DF-HJ-NP-TV-Z]{5,9}(?![^\W\d_])", str),
+    "KODE": (rf"{CODE}(?![^\W\d_])", str),
 }
 
 

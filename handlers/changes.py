@@ -55,6 +55,11 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAgain:
+    """Counts that the open question was asked once more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Closes the open question."""
 
@@ -197,6 +202,7 @@ class TurnPage:
 
 Change = (
     Ask
+    | AskAgain
     | Close
     | Bind
     | Unbind

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from grammar import Command, Grammar, Misread, Reason, normalise
+from grammar import NO, NO_FIELDS, YES, Command, Grammar, Misread, Reason, normalise
 from handlers import (
     HANDLERS,
     bound_participant,
@@ -110,18 +110,23 @@ def lookups(said: Command | Misread, caller: Caller) -> dict[str, set[str]]:
 
 def resolve(said: Command | Misread, caller: Caller) -> Command | Misread:
     """Returns what is meant while the caller's question is open."""
+    if isinstance(said, Misread) and caller.awaits_code and "code" in said.fields:
+        return Command("kode", said.fields, "", said.rest)
     if caller.open is None:
         return said
     if isinstance(said, Command) and NO_TO_A_QUESTION in said.word.split():
         return replace(said, keyword="tidak")
-    if isinstance(caller.open, Choice) and said.keyword is None and said.rest in tuple(LETTERS):
-        return replace(caller.open.command, rest=said.rest)
+    answer = said.as_answer
+    if isinstance(caller.open, Choice) and answer is not None and answer in LETTERS:
+        return replace(caller.open.command, rest=answer)
+    if answer in (YES, NO):
+        return Command(answer, NO_FIELDS, said.word, said.rest)
     return said
 
 
 def confirmed(said: Command | Misread, caller: Caller) -> Command | None:
     """Returns what YA says yes to, where we had asked whether it was meant."""
-    if isinstance(caller.open, Suggestion) and said.keyword == "ya":
+    if isinstance(caller.open, Suggestion) and resolve(said, caller).keyword == YES:
         return replace(caller.open.command, is_slip=False)
     return None
 
@@ -130,7 +135,7 @@ def _completed(inquiry: Inquiry) -> Command | Misread:
     """Returns what a message without a keyword adds to a registration that lacked something, or
     says to a question about the NIK."""
     said, asked = inquiry.said, inquiry.caller.open
-    if said.word and said.keyword != "ya":
+    if (said.word and said.keyword != YES) or said.as_answer == NO:
         return said
     if isinstance(asked, Identity):  # "ya, 0003" answers it too
         return _with_digits(asked.command, inquiry.text) or said

@@ -66,12 +66,14 @@ class Caller:
     bound: tuple[Bound, ...] = ()  # oldest first
     open: OpenQuestion | None = None
     asked: str | None = None  # the open question as it was worded
+    repeats: int = 0  # how often it was asked again, as the answer was none
     locked: bool = False  # too many identities that are not linked to it
     last_answer: str | None = None  # what ULANG may still repeat
     last_about: str | None = None  # the NKP that answer tells of
     next_page: str | None = None  # what LANJUT shows
     verified_code: VerifiedCode | None = None
     has_tried_codes: bool = False  # too many wrong ones today
+    awaits_code: bool = False  # a code is good here, and one was typed
     former: Container[str] = ()  # NKPs that were its own, or that it disowned
     asked_codes: tuple[str, ...] = ()  # NKPs for which codes were sent here and are still good
     rejections: int = 0  # of such codes, in the last month

@@ -74,6 +74,7 @@ class AnotherService(Part):
     words: TextList = ()
     digits: int | None = None
     niks: int | None = None
+    anywhere: TextList = ()
 
 
 class Secrets(Part):
@@ -85,6 +86,37 @@ class Secrets(Part):
     banking: TextList = ()
 
 
+class Answers(Part):
+    """Describes what answers an open question."""
+
+    yes: TextList = ()
+    no: TextList = ()
+    unsure: TextList = ()
+    with_yes: TextList = ()
+    with_no: TextList = ()
+    with_choice: TextList = ()
+    letters: dict[str, TextList] = {}
+    signs: dict[str, Literal["ya", "tidak"]] = {}
+
+
+class TopicPart(Part):
+    """Describes what concepts mean together."""
+
+    means: str
+    needs: Annotated[TextList, Field(min_length=1)]
+    any: TextList = ()
+    without: TextList = ()
+    hit: str
+    miss: str
+
+
+class UnrelatedWords(Part):
+    """Describes words of matters that are none of ours."""
+
+    words: TextList = ()
+    unless: TextList = ()
+
+
 class Parts(Part):
     """Describes a document, apart from each keyword and each table."""
 
@@ -92,6 +124,7 @@ class Parts(Part):
     tables: dict[Any, Any] = {}
     fillers: TextList
     courtesy: TextList = ()
+    with_courtesy: TextList = ()
     doubts: TextList = ()
     addressed: TextList = ()
     signatures: TextList = ()
@@ -100,6 +133,11 @@ class Parts(Part):
     either: dict[str, Annotated[tuple[str, str], ListOf]] = {}
     secrets: Secrets = Secrets()
     services: Annotated[tuple[AnotherService, ...], ListOf] = ()
+    answers: Answers = Answers()
+    concepts: dict[str, TextList] = {}
+    topics: dict[str, TopicPart] = {}
+    function_words: TextList = ()
+    unrelated: UnrelatedWords = UnrelatedWords()
     terms: dict[str, dict[str, str]] = {}
     wordings: dict[str, Wordings]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from grammar import Service, Words
+from grammar import AnswerWords, Service, Topic, Words
 from handlers import HANDLERS, WORDINGS, custom_keyword
 from smsgw.configuration.document import (
     Document,
@@ -17,7 +17,7 @@ from smsgw.configuration.document import (
 )
 from smsgw.configuration.explanation import NOT_A_NAME, parse
 from smsgw.configuration.lookup_tables import table_faults, tables_of
-from smsgw.configuration.schema import ALL_NEED, AN_ID, LOOKUP, STATIC, Entry, Parts
+from smsgw.configuration.schema import ALL_NEED, AN_ID, LOOKUP, STATIC, Answers, Entry, Parts
 
 MADE_SLOTS = {"ISI", "KOTA", "NOMOR", "TAHUN"}  # nothing that is somebody's own
 # Whoever is without these is lost: to be bound and unbound, to agree, to stop, to be helped.
@@ -168,16 +168,39 @@ def _made_faults(name: str, entry: Entry, tables: RawDocument) -> Iterator[str]:
     yield from (f"{name}.{each}: no reply uses this wording" for each in sorted(given - wanted))
 
 
+def _answers(read: Answers) -> AnswerWords:
+    return AnswerWords(
+        yes=read.yes,
+        no=read.no,
+        unsure=read.unsure,
+        with_yes=frozenset(read.with_yes),
+        with_no=frozenset(read.with_no),
+        with_choice=frozenset(read.with_choice),
+        letters=read.letters,
+        signs=read.signs,
+    )
+
+
 def _words(parts: Parts) -> Words:
     return Words(
         fillers=frozenset(parts.fillers),
         labels=parts.labels,
         courtesy=frozenset(parts.courtesy),
+        with_courtesy=frozenset(parts.with_courtesy),
         choices=parts.choices,
         services=tuple(Service(**each.model_dump()) for each in parts.services),
         either=parts.either,
         doubts=frozenset(parts.doubts),
         addressed=frozenset(parts.addressed),
         signatures=parts.signatures,
+        answers=_answers(parts.answers),
+        concepts=parts.concepts,
+        topics=tuple(
+            Topic(name, each.means, each.needs, each.any, each.without)
+            for name, each in parts.topics.items()
+        ),
+        function_words=parts.function_words,
+        unrelated=parts.unrelated.words,
+        related=parts.unrelated.unless,
         **parts.secrets.model_dump(),
     )

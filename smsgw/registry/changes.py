@@ -6,6 +6,7 @@ from typing import assert_never
 
 from handlers.changes import (
     Ask,
+    AskAgain,
     Bind,
     Change,
     Close,
@@ -51,6 +52,8 @@ def apply(
         match change:
             case Ask(question, lasts):
                 open_questions.ask(tx, known.phone_id, known.caller.phone, question, text, lasts)
+            case AskAgain():
+                open_questions.count_repeat(tx, known.phone_id)
             case Close():
                 open_questions.close(tx, known.phone_id)
             case Bind():

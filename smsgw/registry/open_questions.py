@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, insert
+from sqlalchemy import Row, delete, insert, update
 
 from grammar import Command
 from handlers.changes import Choice, Consent, DraftQuestion, Identity, OpenQuestion, Suggestion
@@ -51,6 +51,11 @@ def ask(
         "expires_at": tx.now + lasts,
     }
     tx.connection.execute(insert(questions).values(row))
+
+
+def count_repeat(tx: Transaction, phone_id: int) -> None:
+    own = questions.c.phone_id == phone_id
+    tx.connection.execute(update(questions).where(own).values(repeats=questions.c.repeats + 1))
 
 
 def close(tx: Transaction, phone_id: int) -> None:

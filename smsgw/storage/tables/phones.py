@@ -113,6 +113,7 @@ questions = Table(
     Column("asked", LargeBinary, nullable=False),  # JSON: the question's text and its NKPs
     Column("asked_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("repeats", Integer, nullable=False, server_default="0"),  # it was asked again
     one_of("kind", QuestionKind),
 )
 

@@ -1,0 +1,87 @@
+"""Finds the concepts in a sentence: what its words are about, whichever word was chosen."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from grammar.compiled import LONGEST_ALIAS, words_of
+
+SHORTEST_STEM = 4  # letters
+PREFIXES = ("DI", "NG", "NGE", "KE", "TER", "BER", "SE")
+SUFFIXES = ("NYA", "NE", "E", "KU", "MU", "KAN", "KEUN", "IN", "AN", "I", "LAH", "KAH", "NA")
+CACHED = 4096  # words whose stem is remembered
+_DRAWN_OUT = re.compile(r"(.)\1{2,}")
+
+
+class ConceptReader:
+    """Finds the concepts in a sentence.
+
+    concept ::= word { word }       the longest of its phrases that stands there
+    word    ::= [ prefix ] stem [ suffix [ suffix ] ]
+    """
+
+    def __init__(self, concepts: Mapping[str, Iterable[str]]) -> None:
+        """Takes the words and phrases of each concept."""
+        of: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for name, phrases in concepts.items():
+            for phrase in phrases:
+                of[words_of(phrase)].add(name)
+        self._of = {phrase: frozenset(names) for phrase, names in of.items()}
+        self._begins = {phrase[0] for phrase in of if len(phrase) > 1}
+        self._by_word = lru_cache(CACHED)(self._find_word)
+
+    def read(self, words: Sequence[str]) -> dict[str, set[int]]:
+        """Returns the concepts, with the positions of their words."""
+        found: dict[str, set[int]] = defaultdict(set)
+        index = 0
+        while index < len(words):
+            names, length = self._at(words, index)
+            for name in names:
+                found[name].update(range(index, index + length))
+            index += length
+        return found
+
+    def _at(self, words: Sequence[str], index: int) -> tuple[frozenset[str], int]:
+        most = LONGEST_ALIAS if words[index] in self._begins else 1
+        for length in range(min(most, len(words) - index), 1, -1):
+            names = self._of.get(tuple(words[index : index + length]))
+            if names is not None:
+                return names, length
+        return self._by_word(words[index]), 1
+
+    def _find_word(self, word: str) -> frozenset[str]:
+        forms = (self._of.get((form,)) for form in forms_of(word))
+        return next(filter(None, forms), frozenset())
+
+
+def undrawn(word: str) -> str:
+    """Returns a word without letters that were drawn out: YAAA and YAA are YA."""
+    plain = _DRAWN_OUT.sub(r"\1", word)
+    return plain[:-1] if len(plain) > 2 and plain[-1] == plain[-2] else plain
+
+
+def forms_of(word: str) -> Iterator[str]:
+    """Yields a word as it was written, with letters that were drawn out once, and without the
+    endings and beginnings that Indonesian, Javanese and Sundanese put on it."""
+    yield word
+    plain = _DRAWN_OUT.sub(r"\1", word)
+    if plain != word:
+        yield plain
+    if len(plain) > 2 and plain[-1] == plain[-2]:
+        yield plain[:-1]  # YAA
+    stems = [plain, *_without_suffix(plain)]
+    stems += [each for stem in stems[1:] for each in _without_suffix(stem)]
+    yield from stems[1:]
+    for stem in stems:
+        for prefix in PREFIXES:
+            if stem.startswith(prefix) and len(stem) >= len(prefix) + SHORTEST_STEM:
+                yield stem[len(prefix) :]
+
+
+def _without_suffix(word: str) -> list[str]:
+    return [
+        word.removesuffix(suffix)
+        for suffix in SUFFIXES
+        if word.endswith(suffix) and len(word) >= len(suffix) + SHORTEST_STEM
+    ]

@@ -1,0 +1,146 @@
+"""Reads a sentence that is no command, by what it is about.
+
+    topic ::= all of the concepts that it needs, one of `any`, none of `without`, in any order
+
+A topic is looked up by the concept that the fewest topics need, so the time hardly grows with their
+number.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from grammar.compiled import WORDS, CompiledKeyword, longest_of, words_of
+from grammar.concepts import ConceptReader
+from grammar.fields import FieldReader, holds_card_number
+from grammar.reading import Command, Misread, Topic, Words
+from grammar.slots import KINDS, SlotShape
+
+# Names of concepts that nobody can give.
+UNRELATED, NOTHING = "", " "
+MOST_UNREAD = 2  # words of a sentence that names nothing of ours
+FREE_TEXT = "ISI"
+_NO_DIGITS = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """Holds the message that a topic stands for."""
+
+    read: CompiledKeyword
+    further: str  # what it says beside its keyword
+
+
+class TopicReader:
+    """Reads a sentence by its topics."""
+
+    def __init__(
+        self,
+        words: Words,
+        keywords: Mapping[tuple[str, ...], CompiledKeyword],
+        fields: FieldReader,
+    ) -> None:
+        """Takes the aliases of all keywords. A topic that means none of them is left out."""
+        nothing = (*words.fillers, *words.courtesy, *words.addressed, *words.function_words)
+        self._concepts = ConceptReader(
+            {**words.concepts, UNRELATED: words.unrelated, NOTHING: nothing}
+        )
+        self._related = frozenset(words.related)
+        self._fields = fields
+        self._meanings = dict(_meanings(words.topics, keywords))
+        topics = [topic for topic in words.topics if topic.name in self._meanings]
+        shared = Counter(name for topic in topics for name in topic.needs)
+        self._topics: dict[str, list[tuple[int, Topic]]] = defaultdict(list)
+        for rank, topic in enumerate(topics):
+            rarest = min(topic.needs, key=lambda name: shared[name])
+            self._topics[rarest].append((rank, topic))
+
+    def read(self, text: str) -> Command | Misread | None:
+        """Returns what the first topic of a sentence means, and names the next one beside it. It is
+        never sure that it is meant, so what changes something is asked first."""
+        text = text.replace("%", " PERSEN ")
+        words = WORDS.findall(text)
+        concepts = self._concepts.read(words)
+        topics = self._find(concepts)
+        if not topics or not self._is_ours(concepts, len(words)):
+            return None
+        meant = self._meanings[topics[0].name]
+        if holds_card_number(text) and not meant.read.has("NKP"):
+            return None
+        said = self._read_fields(meant, text, words, concepts)
+        if isinstance(said, Misread):
+            return said
+        return replace(said, is_slip=True, also=self._also(topics, concepts))
+
+    def is_ours(self, words: Sequence[str], read: int = 0) -> bool:
+        """Tells whether a sentence is about this service: it names something of ours, or nothing
+        else and hardly a word beside the concepts, and the words that are `read` otherwise."""
+        return self._is_ours(self._concepts.read(words), len(words) - read)
+
+    def _is_ours(self, concepts: Mapping[str, set[int]], length: int) -> bool:
+        if not self._related.isdisjoint(concepts):
+            return True
+        return UNRELATED not in concepts and length - len(_positions(concepts)) <= MOST_UNREAD
+
+    def _find(self, concepts: Mapping[str, object]) -> list[Topic]:
+        """Returns the topics of a sentence in the order of the configuration."""
+        ranked = [each for name in concepts for each in self._topics.get(name, ())]
+        ranked.sort(key=lambda each: each[0])
+        return [topic for _, topic in ranked if is_meant(topic, concepts)]
+
+    def _read_fields(
+        self,
+        meant: Meaning,
+        text: str,
+        words: Sequence[str],
+        concepts: Mapping[str, set[int]],
+    ) -> Command | Misread:
+        """Reads the numbers that stand in the sentence, and the words of a slot that takes any."""
+        slots = meant.read.poster.slots
+        if any(slot.kind == FREE_TEXT for slot in slots):
+            said = text
+        elif any(KINDS[slot.kind].shape is SlotShape.WORDS for slot in slots):
+            taken = _positions(concepts)
+            said = " ".join(word for index, word in enumerate(words) if index not in taken)
+        else:
+            said = _NO_DIGITS.sub(" ", text)
+        word = meant.read.poster.keyword
+        return self._fields.read(meant.read, word, f"{meant.further} {said}")
+
+    def _also(self, topics: Sequence[Topic], concepts: Mapping[str, set[int]]) -> str | None:
+        """Returns what the next topic means that is about other words than the first."""
+        first, *others = topics
+        own = _positions({name: concepts[name] for name in first.needs})
+        for topic in others:
+            read = self._meanings[topic.name].read
+            is_plain = not (read.keyword.alone or read.keyword.asked)
+            words = _positions({name: concepts[name] for name in topic.needs})
+            if is_plain and read is not self._meanings[first.name].read and not words & own:
+                return topic.means
+        return None
+
+
+def is_meant(topic: Topic, concepts: Mapping[str, object]) -> bool:
+    return (
+        all(name in concepts for name in topic.needs)
+        and (not topic.any or any(name in concepts for name in topic.any))
+        and not any(name in concepts for name in topic.without)
+    )
+
+
+def _meanings(
+    topics: Sequence[Topic], keywords: Mapping[tuple[str, ...], CompiledKeyword]
+) -> list[tuple[str, Meaning]]:
+    meanings = []
+    for topic in topics:
+        words = list(words_of(topic.means))
+        alias = longest_of(keywords, words)
+        if alias:
+            meaning = Meaning(keywords[alias], " ".join(words[len(alias) :]))
+            meanings.append((topic.name, meaning))
+    return meanings
+
+
+def _positions(concepts: Mapping[str, set[int]]) -> set[int]:
+    return set().union(*concepts.values())
