@@ -151,3 +151,4 @@ class Words:
     function_words: tuple[str, ...] = ()  # hold a sentence together
     unrelated: tuple[str, ...] = ()  # words of matters that are none of ours
     related: tuple[str, ...] = ()  # concepts that make a sentence ours all the same
+    real_words: frozenset[str] = frozenset()  # of the languages; none is a typing slip

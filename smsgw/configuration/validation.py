@@ -7,6 +7,7 @@ from typing import Any
 
 from grammar import AnswerWords, Service, Topic, Words
 from handlers import HANDLERS, WORDINGS, custom_keyword
+from smsgw.configuration import real_words
 from smsgw.configuration.document import (
     Document,
     KeywordsError,
@@ -202,5 +203,6 @@ def _words(parts: Parts) -> Words:
         function_words=parts.function_words,
         unrelated=parts.unrelated.words,
         related=parts.unrelated.unless,
+        real_words=real_words.load(),
         **parts.secrets.model_dump(),
     )
