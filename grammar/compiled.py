@@ -45,6 +45,12 @@ class CompiledKeyword:
         """Tells whether its answer is what is somebody's own: a balance."""
         return self.has("NKP") and not self.has("NIK")
 
+    @property
+    def requires_shapes(self) -> bool:
+        """Tells whether it asks for something, and for nothing that any words could be."""
+        required = {KINDS[slot.kind].shape for slot in self.poster.slots if slot.is_required}
+        return bool(required) and required.isdisjoint({SlotShape.NAME, SlotShape.WORDS})
+
     def join_groups(self, run: list[Token]) -> list[Token]:
         """Returns a run's groups as one number if together they have the digits of a wanted
         number."""

@@ -34,7 +34,6 @@ from grammar.services import misdirection, service_of
 from grammar.signature import LONGEST_NAME, LONGEST_SIGNATURE, signature_pattern
 from grammar.slips import SlipReader
 from grammar.slots import CODE
-from grammar.suggest import similar
 from grammar.topics import FREE_TEXT, TopicReader
 from grammar.whole_message import WholeMessageReader
 
@@ -175,11 +174,7 @@ class Grammar:
         if word is not None and (word == front or not self._whole.is_asking("", words)):
             names = stop.poster.keyword, read.poster.keyword
             return Misread(Reason.EITHER, read=names[0], needed=names[1], word=word)
-        if (
-            meaningful
-            and meaningful[0] not in self._single
-            and similar(meaningful[0], self._opt_out.unmistakable)
-        ):
+        if meaningful and self._slips.similar(meaningful[0], self._opt_out.unmistakable):
             return Command(stop.keyword.id, NO_FIELDS, meaningful[0], "", is_slip=True)
         return None
 
