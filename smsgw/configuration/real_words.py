@@ -10,4 +10,4 @@ FOLDER = resources.files("grammar").joinpath("words")
 def load() -> frozenset[str]:
     """Returns one set for all grammars, in the upper case that texts are read in."""
     lists = (file.read_text("utf-8").splitlines() for file in FOLDER.iterdir())
-    return frozenset(line.upper() for lines in lists for line in lines if not line.startswith("#"))
+    return frozenset({line.upper() for each in lists for line in each if not line.startswith("#")})

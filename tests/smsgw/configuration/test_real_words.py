@@ -23,6 +23,13 @@ def test_no_word_of_the_lists_is_a_slip_of_a_keyword() -> None:
     assert [word for word in NO_KEYWORDS if GRAMMAR.parse(word).keyword is not None] == []
 
 
+@pytest.mark.parametrize("word", ["uang", "dana", "pulang", "urang", "ilang", "banyu", "kowe"])
+def test_indonesian_javanese_and_sundanese_words_are_no_slips(word: str) -> None:
+    assert similar(word.upper(), KEYWORDS)
+    assert GRAMMAR.parse(word).keyword is None
+    assert GRAMMAR.parse(f"{word} belum datang juga").keyword is None
+
+
 def test_many_words_of_the_lists_are_one_letter_away_from_a_keyword() -> None:
     four = [word for word in NO_KEYWORDS if len(word) < 5]
     assert sum(bool(similar(word, KEYWORDS)) for word in four) > 40
@@ -47,6 +54,8 @@ def test_no_word_of_the_lists_is_a_slip_of_a_keyword_in_a_sentence(words: list[s
         ("bantaun", "bantuan"),
         ("tida", "tidak"),
         ("bener", "ya"),
+        ("mandeg", "stop"),
+        ("satus", "status"),
         ("telpon", "kontak"),
         ("brhenti", "stop"),
     ],
