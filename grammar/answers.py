@@ -12,9 +12,8 @@ from collections.abc import Mapping
 
 from grammar.compiled import WORDS, CompiledKeyword, longest_of, words_of
 from grammar.concepts import undrawn
-from grammar.fields import holds_long_number
 from grammar.reading import NO, YES, AnswerWords, Words
-from grammar.whole_message import WholeMessageReader
+from grammar.whole_message import SHORT_NUMBER, WholeMessageReader
 
 _TOKENS = re.compile(r"[^\W_]+")
 UNSURE = ""
@@ -33,7 +32,6 @@ class AnswerReader:
         them."""
         answers = words.answers
         self._whole = whole
-        self._fillers = words.fillers | words.addressed
         harmless = words.fillers | words.courtesy | words.addressed
         self._beside = {YES: harmless | answers.with_yes, NO: harmless | answers.with_no}
         self._beside_choice = harmless | answers.with_choice
@@ -42,6 +40,10 @@ class AnswerReader:
             word: letter for letter, listed in answers.letters.items() for word in listed
         }
         self._phrases = _phrases(answers, alone)
+        self._before_no = harmless | answers.with_no
+        self._courtesy = words.courtesy
+        self._particles = {each for each in self._phrases if words.fillers.issuperset(each)}
+        self._thanks = {each for each in self._phrases if words.courtesy.issuperset(each)}
 
     def read(self, text: str) -> str | None:
         """Returns YES, NO or the letter that is chosen."""
@@ -55,19 +57,28 @@ class AnswerReader:
         return meant.pop() if len(meant) == 1 else None
 
     def _yes_or_no(self, text: str, words: list[str]) -> str | None:
-        if self._whole.is_asking(text, words) or holds_long_number(text):
+        if self._whole.is_asking(text, words) or not _bears_number(text):
             return None
         front = self._whole.front(words)
         phrase = longest_of(self._phrases, front)
-        while front and not phrase and front[0] in self._fillers:
+        is_first = len(front) == len(words) or phrase not in self._particles
+        while front and not phrase and front[0] in self._before_no:
             front = front[1:]
             phrase = longest_of(self._phrases, front)
-            if self._phrases.get(phrase) == YES:
-                return None  # a "ya" further on is a particle
-        meant = self._phrases.get(phrase)
-        if not meant:
-            return None
-        return meant if self._takes_nothing_back(meant, front[len(phrase) :]) else None
+            is_first = False
+        meant, rest = self._phrases.get(phrase), front[len(phrase) :]
+        if meant == YES and not (is_first or self._is_said_again(rest)):
+            return None  # a "ya" further on is a particle
+        if meant == YES and phrase in self._thanks and not self._courtesy.isdisjoint(rest):
+            return None  # NGGIH MATUR SUWUN thanks
+        return meant if meant and self._takes_nothing_back(meant, rest) else None
+
+    def _is_said_again(self, words: list[str]) -> bool:
+        """Tells whether another yes follows, which is no particle: YA SETUJU."""
+        others = (longest_of(self._phrases, words[index:]) for index in range(len(words)))
+        return any(
+            self._phrases[each] == YES and each not in self._particles for each in others if each
+        )
 
     def _takes_nothing_back(self, meant: str, words: list[str]) -> bool:
         index = 0
@@ -87,6 +98,12 @@ class AnswerReader:
             each for each in tokens if each in self._letters or each not in self._beside_choice
         ]
         return self._letters.get(chosen[0]) if len(chosen) == 1 else None
+
+
+def _bears_number(text: str) -> bool:
+    """Tells whether no number stands beside it but one that an advert says to text."""
+    numbers = re.findall(r"\d+", text)
+    return not numbers or (len(numbers) == 1 and len(numbers[0]) in SHORT_NUMBER)
 
 
 def _phrases(

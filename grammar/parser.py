@@ -228,8 +228,15 @@ class Grammar:
             return meant
         if isinstance(meant, Command) and meant.keyword == named.keyword:
             return replace(named, also=meant.also) if isinstance(named, Command) else named
-        read = len(named.word.split())
-        return meant or (named if self._topics.is_ours(words, read) else None)
+        length = len(named.word.split())
+        start = next(
+            index
+            for index in range(len(words))
+            if " ".join(words[index : index + length]) == named.word
+        )
+        leads = all(word in self._harmless or word in self._addressed for word in words[:start])
+        keyword = range(0 if leads else start, start + length)
+        return meant or (named if self._topics.is_ours(words, keyword) else None)
 
     def _is_doubtful(self, read: CompiledKeyword, further: str) -> bool:
         """Tells whether something else is said beside a keyword that changes something: its own

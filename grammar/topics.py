@@ -19,7 +19,9 @@ from grammar.slots import KINDS, SlotShape
 
 # Names of concepts that nobody can give.
 UNRELATED, NOTHING = "", " "
-MOST_UNREAD = 2  # words of a sentence that names nothing of ours
+# Words of a sentence that names nothing of ours: at most so many are unread, or one in so many.
+MOST_UNREAD, UNREAD_IN = 2, 3
+MOST_UNREAD_BEFORE = 1  # where it does not begin with the keyword
 FREE_TEXT = "ISI"
 _NO_DIGITS = re.compile(r"[^\W\d_]+")
 
@@ -73,15 +75,22 @@ class TopicReader:
             return said
         return replace(said, is_slip=True, also=self._also(topics, concepts))
 
-    def is_ours(self, words: Sequence[str], read: int = 0) -> bool:
-        """Tells whether a sentence is about this service: it names something of ours, or nothing
-        else and hardly a word beside the concepts, and the words that are `read` otherwise."""
-        return self._is_ours(self._concepts.read(words), len(words) - read)
+    def is_ours(self, words: Sequence[str], keyword: range) -> bool:
+        """Tells whether a sentence is about this service, as one of its words is a keyword: it
+        names something of ours, or nothing else and hardly a word beside."""
+        concepts = self._concepts.read(words)
+        if not self._related.isdisjoint(concepts):
+            return True
+        unread = set(range(len(words))) - _positions(concepts) - set(keyword)
+        most = MOST_UNREAD if not keyword.start else MOST_UNREAD_BEFORE
+        return UNRELATED not in concepts and len(unread) <= most
 
     def _is_ours(self, concepts: Mapping[str, set[int]], length: int) -> bool:
         if not self._related.isdisjoint(concepts):
             return True
-        return UNRELATED not in concepts and length - len(_positions(concepts)) <= MOST_UNREAD
+        unread = length - len(_positions(concepts))
+        is_read = unread <= MOST_UNREAD or unread * UNREAD_IN <= length
+        return UNRELATED not in concepts and is_read
 
     def _find(self, concepts: Mapping[str, object]) -> list[Topic]:
         """Returns the topics of a sentence in the order of the configuration."""

@@ -119,6 +119,8 @@ def resolve(said: Command | Misread, caller: Caller) -> Command | Misread:
     answer = said.as_answer
     if isinstance(caller.open, Choice) and answer is not None and answer in LETTERS:
         return replace(caller.open.command, rest=answer)
+    if said.keyword == "lanjut" and caller.next_page is None:
+        return Misread(Reason.UNKNOWN)  # "lanjutkan" says neither yes nor no
     if answer in (YES, NO):
         return Command(answer, NO_FIELDS, said.word, said.rest)
     return said
