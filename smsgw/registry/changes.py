@@ -50,12 +50,8 @@ def apply(
     notices: list[Notice] = []
     for change in changes:
         match change:
-            case Ask(question, lasts):
-                open_questions.ask(tx, known.phone_id, known.caller.phone, question, text, lasts)
-            case AskAgain():
-                open_questions.count_repeat(tx, known.phone_id)
-            case Close():
-                open_questions.close(tx, known.phone_id)
+            case Ask() | AskAgain() | Close():
+                _change_question(tx, known, change, text)
             case Bind():
                 notices += _bind(tx, known, change, text)
             case SendCode(nkp, on_file):
@@ -85,6 +81,20 @@ def apply(
             case _:
                 assert_never(change)
     return notices
+
+
+def _change_question(
+    tx: Transaction, known: PhoneState, change: Ask | AskAgain | Close, text: str
+) -> None:
+    match change:
+        case Ask(question, lasts):
+            open_questions.ask(tx, known.phone_id, known.caller.phone, question, text, lasts)
+        case AskAgain():
+            open_questions.count_repeat(tx, known.phone_id)
+        case Close():
+            open_questions.close(tx, known.phone_id)
+        case _:
+            assert_never(change)
 
 
 def _bind(tx: Transaction, known: PhoneState, change: Bind, text: str) -> list[Notice]:

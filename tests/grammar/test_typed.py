@@ -58,7 +58,7 @@ def test_typed_messages_are_recognised(keyword: str) -> None:
 
 def built(document: dict[str, Any]) -> Grammar:
     """Compiles a document as JSON, which is YAML too and written ten times as fast."""
-    return compiler.load(json.dumps(document)).grammar
+    return compiler.load(json.dumps(document, ensure_ascii=False)).grammar
 
 
 def readings(grammar: Grammar, first: str) -> Iterator[str]:

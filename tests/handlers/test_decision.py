@@ -7,7 +7,8 @@ from handlers.question import Caller
 
 BATAL = Command("stop", {}, "BATAL", "")
 BERHENTI = Command("stop", {}, "BERHENTI", "")
-LETTER = Misread(Reason.UNKNOWN, rest="B")
+LETTER = Misread(Reason.UNKNOWN, rest="B", as_answer="B")
+YES = Misread(Reason.UNKNOWN, rest="MUHUN", as_answer="ya")
 CHOICE = Choice(Command("klaim", {}, "KLAIM", ""))
 WORD = Misread(Reason.UNKNOWN, rest="BUDI")
 
@@ -23,6 +24,8 @@ WORD = Misread(Reason.UNKNOWN, rest="BUDI")
         (LETTER, Consent("19012345678"), None),
         (LETTER, None, None),
         (WORD, CHOICE, None),
+        (YES, Consent("19012345678"), "ya"),
+        (YES, None, None),
     ],
 )
 def test_an_open_question_changes_what_a_message_means(
