@@ -71,6 +71,8 @@ class AnswerReader:
             return None  # a "ya" further on is a particle
         if meant == YES and phrase in self._thanks and not self._courtesy.isdisjoint(rest):
             return None  # NGGIH MATUR SUWUN thanks
+        if meant == NO and len(phrase) > 1:
+            return NO  # GAK JADI, whatever the reason
         return meant if meant and self._takes_nothing_back(meant, rest) else None
 
     def _is_said_again(self, words: list[str]) -> bool:

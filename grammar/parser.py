@@ -12,7 +12,7 @@ which slot failed.) What no shape takes is a name, a place or a text, if the pos
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import dropwhile
 
@@ -38,7 +38,20 @@ from grammar.topics import FREE_TEXT, TopicReader
 from grammar.whole_message import WholeMessageReader
 
 A_CODE = re.compile(CODE)
+MARKED_FIELDS = re.compile(r"[#*]")
 SHORTEST_STEM = 4  # letters, before -nya
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKeyword:
+    """Holds the first keyword of a text as it is read. `words` are the positions of its own.
+    `leads`: only fillers stand before it. `is_command`: its number stands there, or it leads and
+    all that follows is its own."""
+
+    result: Command | Misread
+    words: range
+    leads: bool
+    is_command: bool
 
 
 class Grammar:
@@ -71,6 +84,7 @@ class Grammar:
         self._topics = TopicReader(words, aliases, self._fields)
         self._answers = AnswerReader(words, self._alone, self._whole)
         self._harmless = words.fillers | words.courtesy
+        self._free = self._harmless | words.addressed
         self._signature = signature_pattern(words.signatures)
         self._opt_out = OptOutReader(self._read.values(), self._first)
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
@@ -118,9 +132,9 @@ class Grammar:
             service := service_of(self._services, text, words)
         ):
             return misdirection(service, rest=" ".join(words))
-        named, is_strict = self._first_named(text, found)
-        if named is not None and is_strict:
-            command = self._in_doubt_of_stop(named, unsigned) or named
+        named = self._first_named(text, found)
+        if named is not None and named.is_command:
+            command = self._in_doubt_of_stop(named.result, unsigned) or named.result
             return self._with_answer(command, body) if words[0] in self._own else command
         result = (
             self._slips.read_free_text(text, words)
@@ -178,65 +192,54 @@ class Grammar:
             return Command(stop.keyword.id, NO_FIELDS, meaningful[0], "", is_slip=True)
         return None
 
-    def _first_named(
-        self, text: str, found: list[re.Match[str]]
-    ) -> tuple[Command | Misread | None, bool]:
-        """Returns the first keyword in the text, by its longest alias there, and whether it is a
-        command: its number stands there, or it leads and all that follows it is its own."""
+    def _first_named(self, text: str, found: list[re.Match[str]]) -> NamedKeyword | None:
+        """Returns the first keyword in the text, by its longest alias there."""
         words = [match[0] for match in found]
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
                 read = self._by_alias(words[index : index + length])
                 if read is None:
                     continue
+                named = range(index, index + length)
                 if slipped := self._slips.read(text, words[:index], is_all=False):
-                    return slipped, True  # DAFTRA SALDO#… asks for no balance
+                    # DAFTRA SALDO#… asks for no balance.
+                    return NamedKeyword(slipped, named, leads=False, is_command=True)
                 before, after = found[index].start(), found[index + length - 1].end()
-                word = " ".join(words[index : index + length])
                 further = f"{text[:before]} {text[after:]}"
-                result = self._fields.read(read, word, further)
-                is_strict = self._is_strict(read, result, words, index, length)
+                result = self._fields.read(read, " ".join(words[index : index + length]), further)
                 if isinstance(result, Command) and self._is_doubtful(read, further):
                     result = replace(result, is_slip=True)
-                return result, is_strict or holds_long_number(text)
-        return None, False
+                leads = self._free.issuperset(words[:index])
+                is_command = leads and self._is_command(read, text, words, named)
+                is_command = is_command or holds_long_number(text)
+                return NamedKeyword(result, named, leads, is_command)
+        return None
 
-    def _is_strict(
-        self,
-        read: CompiledKeyword,
-        result: Command | Misread,
-        words: list[str],
-        index: int,
-        length: int,
-    ) -> bool:
-        free = self._harmless | self._addressed
-        if any(word not in free for word in words[:index]):
-            return False
+    def _is_command(self, read: CompiledKeyword, text: str, words: list[str], named: range) -> bool:
+        """Tells whether all that follows a keyword at the front is its own."""
         if read.takes_words:
+            return read.has(FREE_TEXT) or not self._topics.names_other(words)
+        if MARKED_FIELDS.search(text):
             return True
         own = {word for names in self._fields.choices_of(read) for word in names}
-        following = words[index + length :]
-        return all(word in free or word in own or self._fields.label(word) for word in following)
+        return all(
+            word in self._free or word in own or self._fields.label(word)
+            for word in words[named.stop :]
+        )
 
     def _of_sentence(
-        self, named: Command | Misread | None, text: str, words: list[str]
+        self, named: NamedKeyword | None, text: str, words: list[str]
     ) -> Command | Misread | None:
         """Returns what a sentence is about, or else the keyword that it names if it is not about
         something else."""
         meant = self._topics.read(text)
         if named is None:
             return meant
-        if isinstance(meant, Command) and meant.keyword == named.keyword:
-            return replace(named, also=meant.also) if isinstance(named, Command) else named
-        length = len(named.word.split())
-        start = next(
-            index
-            for index in range(len(words))
-            if " ".join(words[index : index + length]) == named.word
-        )
-        leads = all(word in self._harmless or word in self._addressed for word in words[:start])
-        keyword = range(0 if leads else start, start + length)
-        return meant or (named if self._topics.is_ours(words, keyword) else None)
+        result = named.result
+        if isinstance(meant, Command) and meant.keyword == result.keyword:
+            return replace(result, also=meant.also) if isinstance(result, Command) else result
+        is_ours = meant is None and self._topics.is_ours(words, named.words, leads=named.leads)
+        return result if is_ours else meant
 
     def _is_doubtful(self, read: CompiledKeyword, further: str) -> bool:
         """Tells whether something else is said beside a keyword that changes something: its own
@@ -295,4 +298,4 @@ class Grammar:
     def _leads_free_text(self, words: list[str]) -> bool:
         front = next((word for word in words if word not in self._harmless), "")
         read = self._first.get((front,))
-        return read is not None and any(slot.kind == FREE_TEXT for slot in read.poster.slots)
+        return read is not None and read.has(FREE_TEXT)

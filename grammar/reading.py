@@ -148,6 +148,7 @@ class Words:
     answers: AnswerWords = field(default_factory=AnswerWords)
     concepts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     topics: tuple[Topic, ...] = ()  # the first that fits is meant
+    everyday: frozenset[str] = frozenset()  # aliases that people also write of other things
     function_words: tuple[str, ...] = ()  # hold a sentence together
     unrelated: tuple[str, ...] = ()  # words of matters that are none of ours
     related: tuple[str, ...] = ()  # concepts that make a sentence ours all the same

@@ -49,6 +49,7 @@ class TopicReader:
             {**words.concepts, UNRELATED: words.unrelated, NOTHING: nothing}
         )
         self._related = frozenset(words.related)
+        self._everyday = words.everyday
         self._fields = fields
         self._meanings = dict(_meanings(words.topics, keywords))
         topics = [topic for topic in words.topics if topic.name in self._meanings]
@@ -75,14 +76,21 @@ class TopicReader:
             return said
         return replace(said, is_slip=True, also=self._also(topics, concepts))
 
-    def is_ours(self, words: Sequence[str], keyword: range) -> bool:
+    def names_other(self, words: Sequence[str]) -> bool:
+        """Tells whether a sentence names other matters, and none of ours."""
+        concepts = self._concepts.read(words)
+        return UNRELATED in concepts and self._related.isdisjoint(concepts)
+
+    def is_ours(self, words: Sequence[str], keyword: range, *, leads: bool) -> bool:
         """Tells whether a sentence is about this service, as one of its words is a keyword: it
         names something of ours, or nothing else and hardly a word beside."""
         concepts = self._concepts.read(words)
         if not self._related.isdisjoint(concepts):
             return True
         unread = set(range(len(words))) - _positions(concepts) - set(keyword)
-        most = MOST_UNREAD if not keyword.start else MOST_UNREAD_BEFORE
+        most = MOST_UNREAD if leads else MOST_UNREAD_BEFORE
+        if not leads and " ".join(words[index] for index in keyword) in self._everyday:
+            most = 0
         return UNRELATED not in concepts and len(unread) <= most
 
     def _is_ours(self, concepts: Mapping[str, set[int]], length: int) -> bool:

@@ -136,6 +136,7 @@ class Parts(Part):
     answers: Answers = Answers()
     concepts: dict[str, TextList] = {}
     topics: dict[str, TopicPart] = {}
+    everyday: TextList = ()
     function_words: TextList = ()
     unrelated: UnrelatedWords = UnrelatedWords()
     terms: dict[str, dict[str, str]] = {}

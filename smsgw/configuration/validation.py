@@ -200,6 +200,7 @@ def _words(parts: Parts) -> Words:
             Topic(name, each.means, each.needs, each.any, each.without)
             for name, each in parts.topics.items()
         ),
+        everyday=frozenset(parts.everyday),
         function_words=parts.function_words,
         unrelated=parts.unrelated.words,
         related=parts.unrelated.unless,
