@@ -40,6 +40,7 @@ class AnswerReader:
             word: letter for letter, listed in answers.letters.items() for word in listed
         }
         self._phrases = _phrases(answers, alone)
+        self._own = {word for phrase in self._phrases for word in phrase}
         self._before_no = harmless | answers.with_no
         self._courtesy = words.courtesy
         self._particles = {each for each in self._phrases if words.fillers.issuperset(each)}
@@ -47,10 +48,13 @@ class AnswerReader:
 
     def read(self, text: str) -> str | None:
         """Returns YES, NO or the letter that is chosen."""
-        words = [undrawn(word) for word in WORDS.findall(text)]
+        words = [self._plain(word) for word in WORDS.findall(text)]
         if not words:
             return self._by_sign(text) or self._choice(text)
         return self._choice(text) or self._yes_or_no(text, words)
+
+    def _plain(self, word: str) -> str:
+        return word if word in self._own else undrawn(word)
 
     def _by_sign(self, text: str) -> str | None:
         meant = {self._signs[sign] for sign in text if sign in self._signs}

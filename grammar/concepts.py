@@ -34,21 +34,13 @@ class ConceptReader:
     def read(self, words: Sequence[str]) -> dict[str, set[int]]:
         """Returns the concepts, with the positions of their words."""
         found: dict[str, set[int]] = defaultdict(set)
-        index = 0
-        while index < len(words):
-            names, length = self._at(words, index)
-            for name in names:
-                found[name].update(range(index, index + length))
-            index += length
+        for index, word in enumerate(words):
+            for name in self._by_word(word):
+                found[name].add(index)
+            for length in range(2, LONGEST_ALIAS + 1 if word in self._begins else 2):
+                for name in self._of.get(tuple(words[index : index + length]), ()):
+                    found[name].update(range(index, index + length))
         return found
-
-    def _at(self, words: Sequence[str], index: int) -> tuple[frozenset[str], int]:
-        most = LONGEST_ALIAS if words[index] in self._begins else 1
-        for length in range(min(most, len(words) - index), 1, -1):
-            names = self._of.get(tuple(words[index : index + length]))
-            if names is not None:
-                return names, length
-        return self._by_word(words[index]), 1
 
     def _find_word(self, word: str) -> frozenset[str]:
         forms = (self._of.get((form,)) for form in forms_of(word))

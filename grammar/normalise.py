@@ -8,6 +8,7 @@ MAX_CHARACTERS = 1600  # the longest an SMS gateway delivers; what lies beyond i
 
 _SPASI = re.compile(r"[(<\[{_]SPASI[)>\]}_]|(?<![^\W_])SPASI(?![^\W_])")
 _APOSTROPHE_IN_A_NAME = re.compile(r"(?<=[^\W\d_])'(?=[^\W\d_])")
+_DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}")  # no word has a letter three times
 _WRAPPING = re.compile(r"[()<>\[\]{}'\s]+")
 _SPACED_OUT = re.compile(r"(?<![^\W_])[A-Z](?: [A-Z]){3,}(?![^\W_])")
 _ALMOST_NUMBER = re.compile(r"(?<![^\W_])[0-9OIL]*[0-9][0-9OIL]*(?![^\W_])")
@@ -24,7 +25,7 @@ def normalise(text: str) -> str:
     text = fold(text[:MAX_CHARACTERS])[:MAX_CHARACTERS].upper()[:MAX_CHARACTERS]
     text = _SPASI.sub(" ", text.replace('"', "'"))
     text = _APOSTROPHE_IN_A_NAME.sub("", text)
-    text = _WRAPPING.sub(" ", text)
+    text = _DRAWN_OUT.sub(r"\1", _WRAPPING.sub(" ", text))
     text = _SPACED_OUT.sub(lambda found: found[0].replace(" ", ""), text)
     return _ALMOST_NUMBER.sub(_as_number, text).strip()
 

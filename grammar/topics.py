@@ -20,7 +20,7 @@ from grammar.slots import KINDS, SlotShape
 # Names of concepts that nobody can give.
 UNRELATED, NOTHING = "", " "
 # Words of a sentence that names nothing of ours: at most so many are unread, or one in so many.
-MOST_UNREAD, UNREAD_IN = 2, 3
+MOST_UNREAD, UNREAD_IN = 2, 2
 MOST_UNREAD_BEFORE = 1  # where it does not begin with the keyword
 FREE_TEXT = "ISI"
 _NO_DIGITS = re.compile(r"[^\W\d_]+")
