@@ -8,7 +8,7 @@ MAX_CHARACTERS = 1600  # the longest an SMS gateway delivers; what lies beyond i
 
 _SPASI = re.compile(r"[(<\[{_]SPASI[)>\]}_]|(?<![^\W_])SPASI(?![^\W_])")
 _APOSTROPHE_IN_A_NAME = re.compile(r"(?<=[^\W\d_])'(?=[^\W\d_])")
-_DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}")  # no word has a letter three times
+_DRAWN_OUT = re.compile(r"([AEIOU])\1{2,}")  # no word has a vowel three times
 _WRAPPING = re.compile(r"[()<>\[\]{}'\s]+")
 _SPACED_OUT = re.compile(r"(?<![^\W_])[A-Z](?: [A-Z]){3,}(?![^\W_])")
 _ALMOST_NUMBER = re.compile(r"(?<![^\W_])[0-9OIL]*[0-9][0-9OIL]*(?![^\W_])")

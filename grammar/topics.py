@@ -89,8 +89,8 @@ class TopicReader:
             return True
         unread = set(range(len(words))) - _positions(concepts) - set(keyword)
         most = MOST_UNREAD if leads else MOST_UNREAD_BEFORE
-        if not leads and " ".join(words[index] for index in keyword) in self._everyday:
-            most = 0
+        if " ".join(words[index] for index in keyword) in self._everyday:
+            most -= 1
         return UNRELATED not in concepts and len(unread) <= most
 
     def _is_ours(self, concepts: Mapping[str, set[int]], length: int) -> bool:
