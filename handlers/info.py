@@ -28,6 +28,15 @@ TOPICS = (
     "accident",
     "death",
     "fraud",
+    "card",
+    "number",
+    "account",
+    "correct",
+    "merge",
+    "partial",
+    "enrol",
+    "cost",
+    "programmes",
 )
 WORDINGS = {"topics": (), **{topic: tuple(RATES) for topic in TOPICS}}
 PLACEHOLDERS = {
