@@ -84,7 +84,7 @@ def decide(inquiry: Inquiry, ledger: Ledger, now: datetime, unused_for: timedelt
     reply = disclosure.locked(question) or _handled(question, keywords)
     if _is_settled(said, caller, reply):
         reply = replace(reply, changes=(Close(), *reply.changes))
-    return Decided(said, reply)
+    return Decided(said, _naming_also(reply, question.said))
 
 
 def meant(inquiry: Inquiry) -> Command | Misread:
@@ -173,6 +173,12 @@ def _is_settled(said: Command | Misread, caller: Caller, reply: Reply) -> bool:
         and said.keyword == caller.open.command.keyword
         and not is_asked_anew
     )
+
+
+def _naming_also(reply: Reply, said: Command | Misread) -> Reply:
+    """Offers every wording what else the sentence asked for."""
+    also = said.also if isinstance(said, Command) else None
+    return replace(reply, values={**reply.values, "also": also}) if also else reply
 
 
 def _handled(question: Question, keywords: Keywords) -> Reply:

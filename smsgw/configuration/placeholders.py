@@ -50,6 +50,7 @@ SHARED: Mapping[str, Placeholder] = {
     "hours": text("Sen-Jum 08.00-15.30", width=30),
     "call_centre": text("175"),
     "ref": text("7KM2QX", width=6),
+    "also": Placeholder("W" * 30, None),  # most messages ask for one thing
     "answer": own_words(
         "Saldo JHT NKP *******4321 per 31-01-2026: Rp48.750.000. Status AKTIF.", width=160
     ),

@@ -25,7 +25,7 @@ CUT = "..."  # where a quote goes on
 
 NOT_PLAIN = "only plain GSM-7 characters may be used; another would double the cost"
 UNDECLARED = "{{{}}} has no widest value; declare it in PLACEHOLDERS of the handler, or in SHARED"
-EVERYWHERE = frozenset({"call_centre", "ref"})
+EVERYWHERE = frozenset({"call_centre", "ref", "also"})
 
 
 class WordingError(ValueError):

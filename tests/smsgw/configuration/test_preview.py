@@ -66,7 +66,7 @@ def test_a_reply_is_shown_as_it_is_sent() -> None:
         "Iuran terakhir 01-2026. Setoran Rp36.000.000, hasil Rp12.750.000. "
         "Bantuan 175. Ref 7KM2QX"
     )
-    assert balance.ordinary.dropped == ()
+    assert balance.ordinary.dropped == ("[ Juga: ketik {also}.]",)
     assert "[ Setoran {contributions}, hasil {returns}.]" in balance.widest.dropped
     assert previewed.values["balance"]["total"] == "Rp48.750.000"
     assert previewed.values["balance"].keys() >= wording.EVERYWHERE
