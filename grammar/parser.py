@@ -85,6 +85,7 @@ class Grammar:
         self._answers = AnswerReader(words, self._alone, self._whole)
         self._harmless = words.fillers | words.courtesy
         self._free = self._harmless | words.addressed
+        self._joining = words.fillers.union(words.function_words)
         self._signature = signature_pattern(words.signatures)
         self._opt_out = OptOutReader(self._read.values(), self._first)
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
@@ -207,13 +208,24 @@ class Grammar:
                 before, after = found[index].start(), found[index + length - 1].end()
                 further = f"{text[:before]} {text[after:]}"
                 result = self._fields.read(read, " ".join(words[index : index + length]), further)
-                if isinstance(result, Command) and self._is_doubtful(read, further):
-                    result = replace(result, is_slip=True)
+                if isinstance(result, Command):
+                    is_slip = result.is_slip or self._is_doubtful(read, further)
+                    also = self._joined_to(read, words[named.stop :])
+                    result = replace(result, is_slip=is_slip, also=also)
                 leads = self._free.issuperset(words[:index])
                 is_command = leads and self._is_command(read, text, words, named)
                 is_command = is_command or holds_long_number(text)
                 return NamedKeyword(result, named, leads, is_command)
         return None
+
+    def _joined_to(self, read: CompiledKeyword, following: list[str]) -> str | None:
+        """Returns the keyword that a word joins to another: SALDO DAN KLAIM. Without such a word it
+        may belong to the first, as in IURAN JP."""
+        rest = list(dropwhile(self._joining.__contains__, following))
+        other = self._first.get(tuple(rest[:1]))
+        if other is None or other is read or not other.tells_own or len(rest) == len(following):
+            return None
+        return other.poster.keyword if (other.poster.keyword,) == tuple(rest[:1]) else None
 
     def _is_command(self, read: CompiledKeyword, text: str, words: list[str], named: range) -> bool:
         """Tells whether all that follows a keyword at the front is its own."""
@@ -237,7 +249,9 @@ class Grammar:
             return meant
         result = named.result
         if isinstance(meant, Command) and meant.keyword == result.keyword:
-            return replace(result, also=meant.also) if isinstance(result, Command) else result
+            if isinstance(result, Command):
+                return replace(result, also=result.also or meant.also)
+            return result
         is_ours = meant is None and self._topics.is_ours(words, named.words, leads=named.leads)
         return result if is_ours else meant
 
