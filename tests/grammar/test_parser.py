@@ -19,6 +19,7 @@ from grammar import (
     Words,
     normalise,
 )
+from tests.support.waiting import LONGEST
 
 WORDS = Words(
     fillers=frozenset(
@@ -134,7 +135,7 @@ def test_a_registration_is_recognised_with_any_separator(keyword: str, separator
     ).flatmap(lambda fields: st.tuples(*fields)),
     st.sampled_from(["#", " # ", ",", "*", "#\n"]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_fields_are_found_by_shape_not_by_place(fields: tuple[str, ...], separator: str) -> None:
     parsed = GRAMMAR.parse("DAFTAR" + separator + separator.join(fields) + separator)
     assert isinstance(parsed, Command), parsed
@@ -203,7 +204,7 @@ def test_a_single_letter_is_kept_for_an_open_choice() -> None:
 
 
 @given(some_text)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_text_raises_and_the_normal_form_says_the_same(text: str) -> None:
     parsed = GRAMMAR.parse(text)
     assert isinstance(parsed, Command | Misread)
@@ -252,7 +253,7 @@ def test_threads_may_share_a_grammar_from_its_first_message(hasty_switches: None
     together = Barrier(threads)
 
     def first(text: str) -> Command | Misread:
-        together.wait(5)
+        together.wait(LONGEST)
         return grammar.parse(text)
 
     text = f"DAFTAR SALDO#{NIK}#BUDI#17-08-1990#{NKP}"

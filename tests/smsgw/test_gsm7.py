@@ -39,7 +39,7 @@ def test_segments_match_the_reference_counts() -> None:
 
 
 @given(st.one_of(any_text, costly_text))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_parts_contain_the_text_and_split_no_character(text: str) -> None:
     parts, counted = split(text), count(text)
     assert "".join(parts) == text
@@ -56,7 +56,7 @@ def test_parts_contain_the_text_and_split_no_character(text: str) -> None:
 
 
 @given(any_text)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_converting_a_value_is_idempotent(text: str) -> None:
     value = to_gsm7(text)
     assert set(value) <= set(BASIC) - set("\r\n")

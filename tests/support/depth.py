@@ -14,7 +14,6 @@ def examples(number: int, *, shrinks: bool = True) -> settings:
         max_examples=number * DEPTH,
         derandomize=DEPTH == 1,
         database=None,
-        deadline=None,
         phases=(Phase.explicit, Phase.generate, *shrinking),
         suppress_health_check=list(HealthCheck),
     )

@@ -79,7 +79,7 @@ def test_the_published_signature_vector_matches() -> None:
     st.lists(st.tuples(st.text(max_size=8), st.text(max_size=20)), max_size=8),
     st.text(min_size=1, max_size=20),
 )
-@hypothesis(max_examples=100, deadline=None)
+@hypothesis(max_examples=100)
 def test_the_signature_equals_that_of_twilios_package(
     form: list[tuple[str, str]], token: str
 ) -> None:

@@ -71,7 +71,7 @@ def anything(name: str) -> st.SearchStrategy[Value]:
 @pytest.mark.parametrize("language", compiler.LANGUAGES)
 @pytest.mark.parametrize("name", sorted(WORDINGS))
 @given(st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_no_wording_with_any_data_passes_its_budget(
     name: str, language: str, data: st.DataObject
 ) -> None:
