@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support.waiting import LONGEST
+
 
 @dataclass
 class WebStub:
@@ -42,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         stub.paths.append(self.path)
         answer = stub.answers.pop(0)
         if answer == "stall":
-            stub.release.wait(10)
+            stub.release.wait(LONGEST)
         if isinstance(answer, str):
             self.reset()
         else:

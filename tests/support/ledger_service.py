@@ -30,6 +30,7 @@ from smsgw.storage.tables.ledger import (
     rates,
 )
 from tests.support.http_stub import Handler, WebStub, serving
+from tests.support.waiting import LONGEST
 
 SECRET, TOKEN = "a secret that signs, for tests alone", "a-token-for-tests"
 BY_SECRET = Credentials(SECRET.encode())
@@ -180,7 +181,7 @@ class ServiceHandler(Handler):
         status, answer = service.answer(self.command, self.path, dict(self.headers), body)
         how = service.answers.pop(0) if service.answers else None
         if how == "stall":
-            service.release.wait(10)
+            service.release.wait(LONGEST)
         if how == "reset":
             self.reset()
         elif how == "drip":
@@ -200,7 +201,7 @@ class ServiceHandler(Handler):
         """Answers an octet at a time, each in good time."""
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer)
         for octet in head + answer:
-            if self.server.stub.release.wait(0.02):
+            if self.server.stub.release.wait(0.1):
                 break
             self.wfile.write(bytes([octet]))
             self.wfile.flush()

@@ -262,11 +262,11 @@ def test_a_foreign_server_must_get_the_key(scheme: str, owner: Connection) -> No
 
 def test_a_view_that_is_slow_takes_no_longer_than_its_limit(scheme: str, owner: Connection) -> None:
     started = time.monotonic()
-    slow = 'SELECT * FROM "right".kept WHERE pg_sleep(9) IS NOT NULL'
+    slow = 'SELECT * FROM "right".kept WHERE pg_sleep(60) IS NOT NULL'
     found = to_fix(changed(scheme, owner, "claims", slow))
     assert [each.place for each in found] == ["claims"]
     assert "longer than the time limit" in found[0].problem
-    assert time.monotonic() - started < 2 * LIMIT + 3
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
@@ -24,6 +25,7 @@ from handlers.ports import LedgerDown, LookUpFailed, LookUpWaits
 from smsgw import http_client
 from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
 from smsgw.ledger.faults import CONNECTING, FaultKind, LookUpFault
+from smsgw.ledger.http_ledger import AT_ONCE
 from smsgw.ledger.service_client import Credentials, signature
 from smsgw.ledger.service_protocol import BY_NUMBER
 from smsgw.runtime import Runtime
@@ -35,9 +37,9 @@ from tests.support.ledger_service import (
     ledger_of,
     ledger_service,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import LONGEST, eventually
 
-LIMIT = 0.4  # seconds
+LIMIT, LONGER = 0.4, 30.0  # seconds
 API = yaml.safe_load((Path(__file__).parents[3] / "docs" / "ledger-api.yaml").read_text())
 
 
@@ -122,7 +124,7 @@ def test_an_answer_that_does_not_come_whole(
     started = time.monotonic()
     found = fault(ledger_of(service, limit=LIMIT))
     assert (found.name, found.kind) == ("balance", kind)
-    assert time.monotonic() - started < 3 * LIMIT
+    assert time.monotonic() - started < LONGER / 3  # what is stalled or drips would take that
 
 
 def test_a_lost_connection_closes_all_look_ups(service: LedgerService) -> None:
@@ -147,7 +149,7 @@ def test_a_service_that_is_not_there_is_away(service: LedgerService) -> None:
 
 def test_a_slow_look_up_closes_itself_alone(service: LedgerService) -> None:
     service.answers = ["stall"]
-    ledger = ledger_of(service, limit=LIMIT)
+    ledger = ledger_of(service, limit=2 * LIMIT)
     with pytest.raises(LookUpFailed):
         ledger.claims(P1_NKP)
     with pytest.raises(LookUpWaits):
@@ -158,10 +160,10 @@ def test_a_slow_look_up_closes_itself_alone(service: LedgerService) -> None:
 
 def test_a_batch_waits_no_longer_than_its_limit(service: LedgerService) -> None:
     service.answers = ["stall"]
-    ledger = ledger_of(service)
+    ledger = ledger_of(service, limit=LONGER)
     started = time.monotonic()
     fetched = BatchLedger(ledger, {"participant": {P1_NKP}, "balance": {P1_NKP}})
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < LONGER / 3
     with pytest.raises(NotFetched):
         fetched.participant(P1_NKP)
     asked = len(service.requests)
@@ -315,25 +317,23 @@ def test_rates_that_were_mended_are_read_soon(rt: Runtime) -> None:
 def test_many_at_once_wait_only_for_their_own_look_up(service: LedgerService) -> None:
     def dawdle(document: dict[str, Any]) -> dict[str, Any]:
         if "claims" in document["answers"]:
-            service.release.wait(10)
+            service.release.wait(LONGEST)
         return document
 
     service.breaks = dawdle
-    ledger = ledger_of(service, limit=LIMIT)
+    ledger = ledger_of(service, limit=LONGER)
 
-    def ask(index: int) -> None:
-        with pytest.raises(LookUpFailed):
-            ledger.claims(str(19_000_000_000 + index % 5))
+    def ask(index: int) -> bool:
+        with suppress(LookUpFailed):
+            return ledger.claims(str(19_000_000_000 + index % 5)) is not None
+        return False
 
     with ThreadPoolExecutor(30) as pool:
         slow = [pool.submit(ask, index) for index in range(30)]
-        eventually(lambda: len(service.requests) >= 10)
-        started = time.monotonic()
+        eventually(lambda: len(service.requests) >= AT_ONCE)
         assert ledger.participant(P1_NKP)
-        took = time.monotonic() - started
-        for each in slow:
-            each.result()
-    assert took < LIMIT / 2
+        service.release.set()
+        assert sum(each.result() for each in slow) >= AT_ONCE  # nobody's time was over
 
 
 def test_checking_asks_for_all_in_two_requests(service: LedgerService) -> None:

@@ -1,10 +1,13 @@
 """Tests a ledger that does not answer, in every way in which it may not."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 from sqlalchemy import event
@@ -17,6 +20,7 @@ from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.storage import engines, migrations
 from tests.conftest import ABSENT, P1_NKP
 from tests.support.servers import Postgres, postgres_programs
+from tests.support.waiting import eventually
 
 THREADS = 8
 LEDGERS = Path(__file__).parents[2] / "transcripts" / "ledgers"
@@ -59,7 +63,8 @@ def test_a_frozen_server_times_out(server: Postgres, knows_it: bool) -> None:
         with ThreadPoolExecutor(2) as pool:
             waited, longer = pool.map(refused, ledgers)
         assert 0.9 < waited < longer
-        assert refused(ledgers[0]) < waited / 5
+        # From then on nobody waits; of three tries a loaded machine delays one or two.
+        assert min(refused(ledgers[0]) for _ in range(3)) < waited / 2
     finally:
         server.thaw()
     now[0] = 10.0
@@ -69,28 +74,28 @@ def test_a_frozen_server_times_out(server: Postgres, knows_it: bool) -> None:
 
 
 def test_many_look_ups_time_out_together(server: Postgres) -> None:
-    ledger, other = (SqlLedger(engines.engine(server.url, limit=1)) for _ in range(2))
+    ledger = SqlLedger(engines.engine(server.url, limit=1))
+    asked: Counter[int] = Counter()
+    for name in ("do_connect", "before_cursor_execute"):
+        event.listen(ledger.engine, name, lambda *_: asked.update([get_ident()]))
     with ThreadPoolExecutor(THREADS) as pool:
         assert all(pool.map(lambda _: ledger.balance(P1_NKP, date.max), range(16)))
-        assert other.balance(P1_NKP, date.max)
+        asked.clear()
         server.freeze()
         try:
-            waited = list(pool.map(lambda _: refused(ledger), range(5 * THREADS)))
-            alone = refused(other)
+            assert all(pool.map(lambda _: refused(ledger), range(5 * THREADS)))
         finally:
             server.thaw()
-    assert max(waited) < 3 * alone  # who had to connect waited two seconds, and nobody in a line
-    assert len([each for each in waited if each > alone / 2]) <= THREADS
-    for each in (ledger, other):
-        each.engine.dispose()
+    assert set(asked.values()) == {1}  # whoever waited did so once, and nobody in a line
+    ledger.engine.dispose()
 
 
 def test_a_statement_that_is_quick_is_left_alone(server: Postgres) -> None:
     """That holds however many follow each other, and however long nothing is asked then."""
     engine = engines.engine(server.url, limit=1.5)
     with engine.connect() as connection:
-        for _ in range(4):
-            assert connection.exec_driver_sql("SELECT pg_sleep(0.4)").all()
+        for _ in range(8):
+            assert connection.exec_driver_sql("SELECT pg_sleep(0.2)").all()
         time.sleep(1.6)
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
     engine.dispose()
@@ -140,8 +145,14 @@ def test_a_slow_ledger_counts_as_unavailable(postgres_url: str) -> None:
     with owner.begin() as connection:
         connection.exec_driver_sql("LOCK TABLE participants IN ACCESS EXCLUSIVE MODE")
         assert refused(ledger) >= 0.2  # which would wait for the lock until it is given back
-    now[0] = 10.0
-    assert ledger.participant("19012345678") is None
+
+    def answers() -> bool:
+        now[0] += 10
+        with suppress(LedgerDown):  # a fifth of a second is not much
+            return ledger.participant("19012345678") is None
+        return False
+
+    eventually(answers)
     ledger.engine.dispose()
     owner.dispose()
 

@@ -142,7 +142,7 @@ def test_it_is_not_ready_while_another_process_holds_the_write_lock(
     with rt.writing():
         started = time.monotonic()
         response = client.get("/readyz")
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 5  # another waits eight for it
     assert (response.status_code, response.json["ready"], response.json["parts"]["database"]) == (
         503,
         *2 * [0],

@@ -16,6 +16,7 @@ from smsgw.storage.tables.types import service
 from tests.conftest import KEY, P1, STRANGER
 from tests.support.commands import forked
 from tests.support.conversation import say
+from tests.support.waiting import LONGEST
 
 METADATA = {"service": service, "ledger": participants.metadata}
 
@@ -90,16 +91,18 @@ def test_a_blocking_reader_is_named_and_blocks_nobody_else(
         reader.exec_driver_sql("SET application_name = 'an export'")
         reader.exec_driver_sql("SELECT * FROM messages")
         changing = pool.submit(migrations.downgrade, engine, "service", "base")
-        longest = 0.0
+        waits = []
         while not changing.done():
             started = time.monotonic()
             with engine.connect() as other:
                 other.exec_driver_sql("SELECT * FROM messages")
-            longest = max(longest, time.monotonic() - started)
+            waits.append(time.monotonic() - started)
             time.sleep(0.05)
         with pytest.raises(migrations.TablesInUse, match=r"messages: process \d+, an export, for"):
             changing.result()
-    assert 1 < longest < 5
+    blocked = [each for each in waits if each > 1]
+    assert blocked
+    assert min(blocked) < 5  # once a try: a loaded machine delays one of them
     assert migrations.current(engine, "service") == migrations.head("service")
     migrations.downgrade(engine, "service", "base")  # when it has ended
     engine.dispose()
@@ -113,7 +116,7 @@ def test_a_retry_after_the_reader_ended_succeeds(postgres_url: str) -> None:
             reader.exec_driver_sql("SELECT * FROM messages")
             changing = pool.submit(migrations.downgrade, engine, "service", "base")
             time.sleep(4)
-        changing.result(20)
+        changing.result(LONGEST)
     engine.dispose()
 
 
@@ -142,7 +145,7 @@ def test_an_import_does_not_delay_the_start(tmp_path: Path) -> None:
         importing.execute(participants.insert(), [{"nkp": "19012345678"}])
         started = time.monotonic()
         migrations.upgrade(engine, "ledger")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < migrations.PATIENCE / 2
     engine.dispose()
 
 
