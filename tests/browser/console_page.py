@@ -21,6 +21,7 @@ from smsgw.messaging import delivery_reports, dispatch, outbox
 from smsgw.storage.tables.operators import Role
 from tests.support.processes import free_port
 from tests.support.servers import die_with_parent
+from tests.support.waiting import LONGEST
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
@@ -58,7 +59,7 @@ class Demo:
                 cwd=home,
                 preexec_fn=die_with_parent(signal.SIGTERM),
             )
-        until = time.monotonic() + 60
+        until = time.monotonic() + LONGEST
         while "Try:" not in self.log.read_text():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < until, self.log.read_text()
@@ -105,7 +106,7 @@ class Desk:
     """Controls the console in a browser."""
 
     def __init__(self, context: "BrowserContext", demo: Demo, *, scripts: bool = True) -> None:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(LONGEST * 1000)
         self.page: Page = context.new_page()
         self.address = demo.address
         self.scripts = scripts

@@ -13,6 +13,7 @@ from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
 from tests.browser.console_page import ABSENT, PASSWORD, STRANGERS, Demo, Desk, desk
 from tests.support import ciphertext
+from tests.support.waiting import LONGEST
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -44,7 +45,7 @@ def test_the_overview_updates_automatically(browser: "Browser", demo: Demo) -> N
         today = page.locator(".figures div", has_text="Messages today").locator("dd")
         before = today.inner_text()
         demo.say("SALDO", "+6281234567890")
-        expect(today).not_to_have_text(before, timeout=30_000)
+        expect(today).not_to_have_text(before, timeout=LONGEST * 1000)
 
 
 NOT_ON_FILE = {
@@ -112,9 +113,8 @@ def test_a_wording_is_changed_published_and_restored(
     assert until(lambda: asked() == before)
 
 
-def until(is_so: Callable[[], bool], *, seconds: float = 5) -> bool:
-    """Waits, by default for the five seconds that another version may take."""
-    end = time.monotonic() + seconds
+def until(is_so: Callable[[], bool]) -> bool:
+    end = time.monotonic() + LONGEST
     while not is_so():
         if time.monotonic() > end:
             return False
@@ -193,9 +193,9 @@ def test_a_backtest_of_the_draft(admin: Desk, demo: Demo, scripts: bool) -> None
     page.get_by_role("button", name="Start a backtest").click()
     expect(page.locator("#run")).to_be_visible()
     if scripts:
-        expect(page.locator("main")).to_contain_text("done", timeout=30_000)
+        expect(page.locator("main")).to_contain_text("done", timeout=LONGEST * 1000)
     else:
-        assert until(lambda: "done" in reloaded(page), seconds=30)
+        assert until(lambda: "done" in reloaded(page))
     understood = page.locator(".figures div", has_text="Newly understood").locator("dd")
     expect(understood).to_have_text(re.compile("[3-9]"))
     expect(page.locator("table").first).to_contain_text(f"{word} DONG")

@@ -15,6 +15,7 @@ from tests.support.commands import forked
 from tests.support.processes import free_port
 from tests.support.programs import required
 from tests.support.servers import die_with_parent
+from tests.support.waiting import LONGEST
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "pgbouncer" / "pgbouncer.ini"
 ROLE, PASSWORD = "smsgw_pooled", "what nobody guesses"
@@ -55,11 +56,11 @@ def pooled(postgres_url: str, tmp_path: Path) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(LONGEST)
 
 
 def _wait_for(address: str) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + LONGEST
     while True:
         try:
             psycopg.connect(address).close()

@@ -18,7 +18,7 @@ from tests.support.programs import PATH, required
 from tests.support.sender_ids import states
 from tests.support.servers import die_with_parent
 from tests.support.service_set import started
-from tests.support.waiting import eventually
+from tests.support.waiting import LONGEST, eventually
 from tests.support.web_process import migrated
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "redis"
@@ -53,7 +53,7 @@ def port(tmp_path: Path) -> Iterator[int]:
         yield number
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(LONGEST)
 
 
 def url(port: int, folder: Path) -> str:

@@ -43,6 +43,7 @@ from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support.accounts import add_operator
 from tests.support.conversation import count_rows, say, set_number_on_file
 from tests.support.registration import DAFTAR
+from tests.support.waiting import LONGEST
 
 SOMEBODY = [f"+62857000{number:05}" for number in range(20)]
 CARRIER, SENDER_ID = "simulator", "2757"
@@ -341,7 +342,7 @@ def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
         if environ["QUERY_STRING"]:
             return [b"done"]
         begun[is_console].release()
-        let_go.wait(30)
+        let_go.wait(LONGEST)
         return [b"done"]
 
     door = middleware.ReadFirst(application, middleware.Places(middleware.AT_ONCE, line=200))
@@ -358,7 +359,7 @@ def test_webhooks_and_the_console_do_not_wait_for_each_other() -> None:
         with ThreadPoolExecutor(places) as pool:
             slow = [pool.submit(ask, path) for _ in range(places)]
             for _ in slow:
-                begun[is_console].acquire(timeout=10)
+                begun[is_console].acquire(timeout=LONGEST)
             other = "/in/twilio" if is_console else "/console/login"
             assert ask(other, "quick") == b"done"
             if is_console:

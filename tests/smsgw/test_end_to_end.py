@@ -16,7 +16,7 @@ import requests
 from tests.conftest import P1, STRANGER
 from tests.support.processes import OURS, PUBLIC_URL, SMSGW, Service
 from tests.support.twilio_api import twilio_stub
-from tests.support.waiting import eventually
+from tests.support.waiting import LONGEST, eventually
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_the_demo_login_link_works_once(service: Service) -> None:
     assert link is not None
     address = f"http://127.0.0.1:{service.port}{link[1]}"
     for code in (303, 403):
-        page = requests.get(address, timeout=20)
+        page = requests.get(address, timeout=LONGEST)
         token = re.search(r'csrf_token" value="([^"]+)"', page.text)
         assert token is not None
         answer = requests.post(
@@ -64,7 +64,7 @@ def test_the_demo_login_link_works_once(service: Service) -> None:
             data={"csrf_token": token[1], "once": link[2]},
             headers={"Cookie": page.headers["Set-Cookie"].partition(";")[0]},
             allow_redirects=False,
-            timeout=20,
+            timeout=LONGEST,
         )
         assert answer.status_code == code
     assert service.log.read_text().count(link[2]) == 1  # no line of the log has it again

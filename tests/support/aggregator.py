@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.support.http_stub import Handler, WebStub, serving
+from tests.support.waiting import LONGEST
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class AggregatorHandler(Handler):
         stub.asked.append(ReceivedRequest(self.command, self.path, headers, body))
         answer = stub.answers.pop(0)
         if answer == "stall":
-            stub.release.wait(10)
+            stub.release.wait(LONGEST)
         if isinstance(answer, str):
             self.reset()
         else:

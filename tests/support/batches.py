@@ -7,7 +7,7 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from smsgw.runtime import Runtime
-from tests.support.waiting import eventually
+from tests.support.waiting import LONGEST, eventually
 
 Made = TypeVar("Made")
 
@@ -26,14 +26,14 @@ def _busy(rt: Runtime) -> Iterator[None]:
 
     def hold(items: Sequence[None]) -> Sequence[bool]:
         begun.set()
-        is_over.wait(30)
+        is_over.wait(LONGEST)
         return [True] * len(items)
 
     thread = Thread(target=lambda: rt.batches.join(object(), "busy", None, hold))
     thread.start()
-    begun.wait(30)
+    begun.wait(LONGEST)
     try:
         yield
     finally:
         is_over.set()
-        thread.join(30)
+        thread.join(LONGEST)

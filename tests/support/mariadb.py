@@ -13,6 +13,7 @@ import pymysql
 import pytest
 
 from tests.support.servers import die_with_parent
+from tests.support.waiting import LONGEST
 
 PATH = f"{os.environ['PATH']}:/usr/sbin"
 ABSENT = "no MariaDB here: apt-get install mariadb-server-core"
@@ -60,7 +61,7 @@ class MariaDb:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until = time.monotonic() + 20
+        until = time.monotonic() + LONGEST
         while not self._listens():
             assert time.monotonic() < until
             assert self._process.poll() is None
@@ -85,5 +86,5 @@ class MariaDb:
 
     def stop(self) -> None:
         self._process.kill()
-        self._process.wait(20)
+        self._process.wait(LONGEST)
         shutil.rmtree(self._base, ignore_errors=True)

@@ -13,6 +13,7 @@ from tests.support.certificates import write_certificate
 from tests.support.processes import free_port
 from tests.support.programs import required
 from tests.support.servers import die_with_parent
+from tests.support.waiting import LONGEST
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "nginx"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -81,7 +82,7 @@ def running(folder: Path, web_ports: Sequence[int]) -> Iterator[Nginx]:
     made = written(folder, web_ports)
     process = subprocess.Popen(command(made), preexec_fn=die_with_parent(15))
     try:
-        until = time.monotonic() + 10
+        until = time.monotonic() + LONGEST
         while not _listens(made.port):
             assert process.poll() is None, made.logs
             assert time.monotonic() < until
@@ -89,7 +90,7 @@ def running(folder: Path, web_ports: Sequence[int]) -> Iterator[Nginx]:
         yield made
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(LONGEST)
 
 
 def _listens(port: int) -> bool:

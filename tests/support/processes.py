@@ -13,7 +13,7 @@ from twilio.request_validator import RequestValidator
 from tests.conftest import P1
 from tests.support.servers import die_with_parent
 from tests.support.twilio_api import TWILIO, Stub
-from tests.support.waiting import eventually
+from tests.support.waiting import LONGEST, eventually
 
 SMSGW = Path(sys.executable).parent / "smsgw"
 
@@ -68,7 +68,7 @@ class Service:
             f"http://127.0.0.1:{self.port}/in/twilio",
             data=form,
             headers={"X-Twilio-Signature": signed},
-            timeout=20,
+            timeout=LONGEST,
         ).status_code
 
     def say(self, text: str, sender: str = P1) -> str:

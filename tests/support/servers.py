@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 
 from smsgw.storage import local_redis
+from tests.support.waiting import LONGEST, eventually
 
 LIBC = ctypes.CDLL(None)
 INITDB = ("-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
@@ -80,7 +81,7 @@ class Postgres:
 
     def start(self) -> None:
         """Tries again and again: after a kill the server's children take a moment to go."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + LONGEST
         while True:
             self._process = subprocess.Popen(
                 self._command,
@@ -112,7 +113,7 @@ class Postgres:
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
+        self._process.wait(LONGEST)
         shutil.rmtree(self._base, ignore_errors=True)
 
     def _copied(self, programs: Path) -> Path:
@@ -166,7 +167,7 @@ class Queue:
             preexec_fn=die_with_parent(signal.SIGTERM),
             stdout=subprocess.DEVNULL,
         )
-        assert local_redis.wait_until_ready(self.url)
+        eventually(lambda: local_redis.wait_until_ready(self.url))
 
     @property
     def pid(self) -> int:

@@ -20,6 +20,7 @@ from tests.support.process_usage import Processes
 from tests.support.processes import free_port
 from tests.support.servers import Postgres, Queue, postgres_programs
 from tests.support.twilio_api import TWILIO
+from tests.support.waiting import LONGEST
 
 BIN = Path(sys.executable).parent
 OPTIONS = ("max_connections=100", "shared_preload_libraries=pg_stat_statements")
@@ -46,7 +47,7 @@ def started(command: Sequence[str | Path], environ: dict[str, str], log: Path) -
 
 
 def wait_until_answers(port: int, path: str) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + LONGEST
     while time.monotonic() < until:
         try:
             requests.get(f"http://127.0.0.1:{port}{path}", timeout=2)

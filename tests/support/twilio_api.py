@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.http_stub import Handler, WebStub, serving
+from tests.support.waiting import LONGEST
 
 SENT = "sent"
 TWILIO = {
@@ -84,7 +85,7 @@ class TwilioHandler(Handler):
             self.reset()
             return
         if answer == "stall":
-            stub.release.wait(10)
+            stub.release.wait(LONGEST)
         if answer == "junk":
             taken = b"junk"
         self._tell(*((201, taken) if answer in TAKES else answer), is_cut=answer == "cut")

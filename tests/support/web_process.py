@@ -16,6 +16,7 @@ from smsgw.cli.run import procfile
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from tests.support.servers import die_with_parent
+from tests.support.waiting import LONGEST
 
 BIN = Path(sys.executable).parent
 
@@ -66,7 +67,7 @@ def web_process(environ: Mapping[str, str], log: Path) -> Iterator[Web]:
         )
     web = Web(int(environ["PORT"]), process, log)
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + LONGEST
         while not _is_up(web):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
@@ -75,7 +76,7 @@ def web_process(environ: Mapping[str, str], log: Path) -> Iterator[Web]:
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(LONGEST)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

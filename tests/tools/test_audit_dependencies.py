@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.http_stub import Handler, WebStub, serving
+from tests.support.waiting import LONGEST
 
 ROOT = Path(__file__).parents[2]
 KNOWN = {"id": "PYSEC-2026-1", "summary": "x", "modified": "2026-01-01T00:00:00Z"}
@@ -53,7 +54,7 @@ class Useless(Handler):
         if kind == "drips":  # an octet at a time, so that no single wait is too long
             self.tell(200, b"", is_cut=True)
             self.wfile.flush()
-            self.server.stub.release.wait(10)
+            self.server.stub.release.wait(LONGEST)
         elif kind == "resets":
             self.reset()
         else:

@@ -21,6 +21,7 @@ from tests.conftest import P1, P2
 from tests.support.processes import free_port
 from tests.support.servers import die_with_parent
 from tests.support.smsc import Centre, centre
+from tests.support.waiting import LONGEST
 
 DEPLOYED = Path(__file__).parents[3] / "deploy" / "kannel" / "kannel.conf"
 SMSGW = Path(sys.executable).parent / "smsgw"
@@ -55,7 +56,7 @@ class Box:
         self.wait_for(lambda: "Try:" in (home / "smsgw.log").read_text())
         self.conf = self._configuration(ports)
         self.bearerbox = self._start(stack, "bearerbox", ["bearerbox", "-v", "4", self.conf])
-        assert self.centre.bound.wait(20)
+        assert self.centre.bound.wait(LONGEST)
         self.wait_for(self._is_up)
         self._start(stack, "smsbox", ["smsbox", "-v", "4", self.conf])
         self.wait_for(self._is_sending)
@@ -104,14 +105,14 @@ class Box:
 
     def _is_up(self) -> bool:
         status = requests.get(
-            f"{self.admin}/status.txt", {"password": "change-me-status"}, timeout=5
+            f"{self.admin}/status.txt", {"password": "change-me-status"}, timeout=LONGEST
         )
         return "online" in status.text
 
     def _is_sending(self) -> bool:
-        return requests.get(self.sendsms, timeout=5).status_code in {400, 403}
+        return requests.get(self.sendsms, timeout=LONGEST).status_code in {400, 403}
 
-    def wait_for(self, happened: Callable[[], bool], seconds: float = 30) -> None:
+    def wait_for(self, happened: Callable[[], bool], seconds: float = LONGEST) -> None:
         until = time.monotonic() + seconds
         while True:
             try:
@@ -211,10 +212,12 @@ def test_a_wrong_password_is_refused(box: Box) -> None:
     before = box.stored()
     for auth in (None, ("kannel", "wrong")):
         for path in ("/in/kannel", "/in/kannel/status"):
-            assert requests.get(box.web + path, query, auth=auth, timeout=5).status_code == 403
+            assert (
+                requests.get(box.web + path, query, auth=auth, timeout=LONGEST).status_code == 403
+            )
     auth = ("kannel", "change-me-inbound")
     for _ in range(2):
-        response = requests.get(f"{box.web}/in/kannel", query, auth=auth, timeout=5)
+        response = requests.get(f"{box.web}/in/kannel", query, auth=auth, timeout=LONGEST)
         assert (response.status_code, response.content) == (200, b"")
     assert box.stored() == before + 1
 
@@ -225,7 +228,7 @@ def test_a_send_while_bearerbox_is_stopped_is_unknown_and_never_doubled(box: Box
     try:
         query = {"id": "stopped", "from": P2, "to": SHORT, "text": "KANTOR BANDUNG"}
         auth = ("kannel", "change-me-inbound")
-        assert requests.get(f"{box.web}/in/kannel", query, auth=auth, timeout=5).ok
+        assert requests.get(f"{box.web}/in/kannel", query, auth=auth, timeout=LONGEST).ok
         box.wait_for(lambda: box.stored() > stored and box.state() == "unknown")
     finally:
         box.bearerbox.send_signal(signal.SIGCONT)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.commands import called
 from tests.support.processes import SMSGW
+from tests.support.waiting import LONGEST
 
 PROJECT = Path(__file__).parents[3]
 HEAD = """\
@@ -201,14 +202,14 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
         )
         process.stderr.readline()  # a hundred are done
         process.send_signal(number)
-        process.wait(10)
+        process.wait(LONGEST)
         process.stderr.close()
         _wait_until_gone(process.pid)
         assert list(temporary.iterdir()) == []
 
 
 def _wait_until_gone(group: int) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + LONGEST
     while time.monotonic() < until:
         try:
             os.killpg(group, 0)

@@ -18,6 +18,7 @@ from tests.conftest import P1, STRANGER, Clock
 from tests.support.conversation import say
 from tests.support.query_plans import plans
 from tests.support.sender_ids import SENDER_ID
+from tests.support.waiting import LONGEST
 
 SWEEP = 5.0  # seconds
 
@@ -162,7 +163,7 @@ def test_two_clocks_tell_each_phone_once(rt: Runtime, clock: Clock) -> None:
     together = Barrier(2)
 
     def tell() -> int:
-        together.wait(10)
+        together.wait(LONGEST)
         return expiry_notices.queue(rt, SWEEP)
 
     with ThreadPoolExecutor(2) as pool:

@@ -25,7 +25,7 @@ from smsgw.storage.tables.messages import attempts, messages, replies
 from smsgw.storage.tables.security import audit as audit_rows
 from tests.conftest import Clock, on_sqlite
 from tests.support.sender_ids import SENDER_ID, receive
-from tests.support.waiting import eventually
+from tests.support.waiting import LONGEST, eventually
 
 MESSAGES, ROUNDS = 12, 8
 
@@ -43,7 +43,7 @@ def together(*works: Callable[[], object]) -> None:
     gate = Barrier(len(works))
 
     def work(each: Callable[[], object]) -> object:
-        gate.wait(10)
+        gate.wait(LONGEST)
         return each()
 
     with ThreadPoolExecutor(len(works)) as pool:

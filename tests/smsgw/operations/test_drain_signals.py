@@ -12,7 +12,7 @@ from smsgw.operations.queue import QUEUE, linger
 from smsgw.runtime import Runtime
 from tests.conftest import Clock
 from tests.support.sender_ids import SENDER_ID, Failing, burst, receive, states, with_carrier
-from tests.support.waiting import eventually
+from tests.support.waiting import LONGEST, eventually
 
 CARRIER = "simulator"
 
@@ -47,7 +47,7 @@ def test_a_drain_is_told_without_a_job(rt: Runtime) -> None:
     with listener(rt) as drain:
         eventually(lambda: is_held(rt))
         assert jobs.hint(rt, CARRIER, SENDER_ID)
-        assert drain.events.get(timeout=5) is None
+        assert drain.events.get(timeout=LONGEST) is None
         assert queued(rt) == 0
     assert not is_held(rt)
 

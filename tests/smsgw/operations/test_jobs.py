@@ -40,6 +40,7 @@ from tests.conftest import P1, P1_NKP, Clock
 from tests.support.conversation import say
 from tests.support.sender_ids import SENDER_ID, Failing, burst, receive, states, with_carrier
 from tests.support.servers import Queue as Server
+from tests.support.waiting import LONGEST
 
 
 def test_a_drain_empties_its_sender_id_and_sends_each_once(rt: Runtime, clock: Clock) -> None:
@@ -378,7 +379,7 @@ def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
             worker.join(0.5)
             assert worker.is_alive()  # it waits for room
             SHUTDOWN.set()
-            worker.join(5)
+            worker.join(LONGEST)
         assert not worker.is_alive()
     finally:
         SHUTDOWN.clear()

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from smsgw.operations.supervisor import Supervisor
+from tests.support.waiting import LONGEST, eventually
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -43,13 +43,6 @@ def supervised() -> Callable[..., subprocess.Popen[str]]:
         process.kill()
         process.wait()
         process.stderr.close()
-
-
-def eventually(is_so: Callable[[], bool], seconds: float = 15) -> None:
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def lines(path: Path) -> list[str]:
@@ -99,7 +92,7 @@ def test_nothing_outlives_the_supervisor(
     process = supervised(*[f"echo $$ >> {pids}; exec sleep 60"] * 3)
     eventually(lambda: len(lines(pids)) == 3)
     process.send_signal(number)
-    process.wait(10)
+    process.wait(LONGEST)
     eventually(lambda: not any(map(is_running, lines(pids))))
 
 
@@ -133,5 +126,5 @@ def test_the_last_started_is_stopped_first(
     process = supervised(waits % "queue", waits % "worker", waits % "web")
     eventually(lambda: lines(order).count("up") == 3 and heeds(process, signal.SIGTERM))
     process.terminate()
-    process.wait(10)
+    process.wait(LONGEST)
     assert lines(order)[3:] == ["web", "worker", "queue"]

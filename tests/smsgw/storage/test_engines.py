@@ -20,6 +20,7 @@ from tests.support import foreign_ledger
 from tests.support.commands import forked
 from tests.support.processes import free_port
 from tests.support.servers import die_with_parent
+from tests.support.waiting import LONGEST
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 ABSENT = "no PgBouncer here: apt-get install pgbouncer"
@@ -121,7 +122,7 @@ def pooled(postgres_url: str, tmp_path: Path) -> Iterator[str]:
     )
     url = f"postgresql://postgres@127.0.0.1:{port}/{name}"
     try:
-        until = time.monotonic() + 10
+        until = time.monotonic() + LONGEST
         while True:
             try:
                 psycopg.connect(url).close()
@@ -132,7 +133,7 @@ def pooled(postgres_url: str, tmp_path: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(LONGEST)
 
 
 def test_the_service_works_behind_pgbouncers_transaction_mode(pooled: str, tmp_path: Path) -> None:

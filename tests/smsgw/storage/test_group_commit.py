@@ -14,7 +14,7 @@ from smsgw.storage.group_commit import (
     GroupCommit,
     TookTooLong,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import LONGEST, eventually
 
 OWNER = object()
 
@@ -29,7 +29,7 @@ class Work:
     def __call__(self, items: Sequence[int]) -> list[int | Exception]:
         self.batches.append(list(items))
         if len(self.batches) == 1:
-            self.may_end.wait(30)
+            self.may_end.wait(LONGEST)
         if 13 in items:
             raise ValueError("thirteen")
         return [LookupError(str(each)) if each == 4 else each * 2 for each in items]
@@ -117,11 +117,11 @@ def test_who_has_no_time_left_leaves_and_the_others_go_on() -> None:
         first = pool.submit(group.join, OWNER, "first", 1, work)
         eventually(lambda: len(work.batches) == 1)
         late = pool.submit(hurried)
-        assert isinstance(late.exception(30), TookTooLong)
+        assert isinstance(late.exception(LONGEST), TookTooLong)
         after = pool.submit(group.join, OWNER, "after", 2, work)
         eventually(lambda: group.waiting == 1)
         work.may_end.set()
-        assert (first.result(30), after.result(30)) == (2, 4)
+        assert (first.result(LONGEST), after.result(LONGEST)) == (2, 4)
     assert work.batches == [[1], [2]]
 
 
@@ -141,7 +141,7 @@ def test_one_call_is_made_for_all_who_wait_for_the_same() -> None:
 
     def work() -> bool:
         calls.append(1)
-        may_end.wait(30)
+        may_end.wait(LONGEST)
         return True
 
     with ThreadPoolExecutor(12) as pool:
@@ -150,5 +150,5 @@ def test_one_call_is_made_for_all_who_wait_for_the_same() -> None:
         others = [pool.submit(coalesced.call, "sender_id", work) for _ in range(10)]
         eventually(lambda: sum(each.done() for each in others) == 9)
         may_end.set()
-        assert all(each.result(30) for each in others)
+        assert all(each.result(LONGEST) for each in others)
     assert len(calls) == 2
