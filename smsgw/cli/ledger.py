@@ -184,6 +184,8 @@ def make(participants: int) -> None:
         raise click.ClickException(
             "nothing was made: the ledger holds other participants with such numbers"
         ) from None
+    except files.LoadError as error:
+        raise click.ClickException(f"nothing was made\n{error}") from None
     except (OperationalError, ProgrammingError) as error:
         raise click.ClickException(f"the ledger could not be written{files.why(error)}") from None
     _note(rt, Act.LEDGER_MADE, f"{participants} participants")

@@ -43,7 +43,7 @@ def load(engine: Engine, request: LoadRequest, faults: Faults) -> dict[str, Load
     imports = [_FileImport(engine, name, path, faults) for name, path in request.files.items()]
     try:
         with _transaction(engine) as writing:
-            _take_lock(writing)
+            take_lock(writing)
             _drop_tables(engine)
             for each in imports:
                 each.stage(request)
@@ -154,7 +154,8 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _take_lock(connection: Connection) -> None:
+def take_lock(connection: Connection) -> None:
+    """Lets nobody else write the whole ledger until the transaction ends. Raises LoadError."""
     if not connection.execute(select(func.pg_try_advisory_xact_lock(LOCK))).scalar_one():
         holder = connection.execute(text(HOLDER), {"lock": LOCK}).first()
         who = f" (process {holder.pid} of the server, since {holder.since})" if holder else ""

@@ -12,6 +12,7 @@ from random import Random
 from sqlalchemy import Connection, Engine, Table, delete, select
 
 from smsgw import phone
+from smsgw.ledger import staged_import
 from smsgw.storage.tables.ledger import balances, contributions, participants, programs
 
 FIRST_NKP = 90_000_000_000
@@ -64,13 +65,15 @@ def make(
 ) -> None:
     """Makes `count` participants, the same for the same seed. They replace those of an earlier run.
 
-    Raises NumbersTaken, having changed nothing.
+    Raises NumbersTaken or LoadError, having changed nothing.
     """
     last = str(FIRST_NKP + count - 1)
     synthetic_rows = select(participants.c.nkp).where(
         participants.c.nkp >= str(FIRST_NKP), participants.c.phone.like(f"{phone.FICTITIOUS}%")
     )
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            staged_import.take_lock(connection)
         for table in (programs, balances, contributions, participants):
             connection.execute(delete(table).where(table.c.nkp.in_(synthetic_rows)))
         taken = participants.c.nkp.between(str(FIRST_NKP), last)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from smsgw.ledger import staged_import
 from smsgw.ledger.csv_import import reference_folder
+from smsgw.storage import engines, migrations
 from tests.conftest import P1
 from tests.support import processes
 from tests.support.commands import smsgw
@@ -154,6 +156,17 @@ def test_a_service_has_nothing_to_load_into(home: Path) -> None:
     done = smsgw(home, "migrate", "--ledger", **service)
     assert (done.returncode, "no schema of ours to migrate" in done.stderr) == (1, True)
     assert smsgw(home, "migrate", **service).returncode == 0
+
+
+def test_none_are_made_during_an_import(home: Path, postgres_url: str) -> None:
+    engine = engines.engine(postgres_url)
+    migrations.upgrade(engine, "ledger")
+    with engine.begin() as importing:
+        staged_import.take_lock(importing)
+        done = smsgw(home, "ledger", "make", "--participants", "2", LEDGER_URL=postgres_url)
+    engine.dispose()
+    assert done.returncode == 1
+    assert re.search(r"nothing was made\nanother import is running \(process \d+ ", done.stderr)
 
 
 def test_imported_numbers_are_removed_from_the_decoys(home: Path) -> None:

@@ -23,6 +23,7 @@ from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.staged_import import LOCK
 from smsgw.ledger.staging import tables_left
+from smsgw.ledger.synthetic import make
 from smsgw.storage import engines, migrations
 from smsgw.storage.tables import ledger as tables
 from tests.conftest import create_database
@@ -276,6 +277,8 @@ def test_a_second_import_is_refused_and_says_who_imports(postgres: Engine, tmp_p
     def begin_step(name: str) -> None:
         with pytest.raises(LoadError) as raised:
             load(postgres, reference_folder())
+        with pytest.raises(LoadError, match="another import is running"):
+            make(postgres, 1)
         refused.append((name.split()[0], str(raised.value)))
 
     folder = write(tmp_path / "files", "participants", PEOPLE, person(10000000001))
@@ -291,6 +294,20 @@ def kill_oneself(url: str, folder: Path, step: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     load(engines.engine(url), folder, begin_step=begin_step)
+
+
+def test_nobody_imports_while_participants_are_made(postgres: Engine) -> None:
+    refused = []
+
+    def progress(_number: int) -> None:
+        for write in (partial(load, postgres, reference_folder()), partial(make, postgres, 1)):
+            with pytest.raises(LoadError, match="another import is running") as raised:
+                write()
+            refused.append(raised)
+
+    make(postgres, 3, progress=progress)
+    assert len(refused) == 2
+    assert len(held(postgres)["participants"]) == 3
 
 
 def none_imports(engine: Engine) -> bool:
