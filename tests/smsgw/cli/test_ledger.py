@@ -12,7 +12,7 @@ from smsgw.ledger.csv_import import reference_folder
 from smsgw.storage import engines, migrations
 from tests.conftest import P1
 from tests.support import processes
-from tests.support.commands import smsgw
+from tests.support.commands import forked, smsgw
 
 BETWEEN = ("--between", "50000000000", "50000000999")
 HEAD = "nkp,nik,name,birth_date,phone,email,category,status,status_since,status_reason"
@@ -163,7 +163,8 @@ def test_none_are_made_during_an_import(home: Path, postgres_url: str) -> None:
     migrations.upgrade(engine, "ledger")
     with engine.begin() as importing:
         staged_import.take_lock(importing)
-        done = smsgw(home, "ledger", "make", "--participants", "2", LEDGER_URL=postgres_url)
+        environ = {"SMSGW_HOME": str(home), "LEDGER_URL": postgres_url}
+        done = forked(environ, "ledger", "make", "--participants", "2")
     engine.dispose()
     assert done.returncode == 1
     assert re.search(r"nothing was made\nanother import is running \(process \d+ ", done.stderr)

@@ -12,6 +12,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from tests.support.commands import forked
 from tests.support.processes import free_port, smsgw
+from tests.support.waiting import eventually
 from tests.support.web_process import web_process
 
 OTHER = "another key than the database's own"
@@ -104,7 +105,7 @@ def set_schema(rt: Runtime, kind: str) -> None:
 
 def test_a_running_process_notices_a_changed_schema(rt: Runtime) -> None:
     with create_app(rt).test_client() as client:
-        assert client.get("/readyz").status_code == 200
+        eventually(lambda: client.get("/readyz").status_code == 200)
         set_schema(rt, "another version's")
         with capture_logs() as logged:
             answer = client.get("/readyz")
