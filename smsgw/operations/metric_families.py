@@ -5,18 +5,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import accumulate
-from typing import Any
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from redis.exceptions import RedisError
-from sqlalchemy import Column, ColumnElement, and_, cast, func, select, true
+from sqlalchemy import and_, func, select
 
 from handlers import disclosure
 from smsgw import logs
 from smsgw.messaging import service_level, throttle
 from smsgw.messaging.hourly_counts import BUCKETS as BUCKETS
 from smsgw.operations import channel_metrics, ledger_metrics, partition_metrics, queue
+from smsgw.operations.hourly_sums import HourlySums
 from smsgw.registry import bindings, holidays, lockout, registration_codes
 from smsgw.runtime import Runtime
 from smsgw.storage import failed_checks, keys
@@ -49,12 +49,14 @@ class Figures:
 
     def collect(self) -> Iterator[Metric]:
         with self._rt.reading() as tx:
-            yield from _messages(tx)
+            sums = HourlySums(tx, self._rt.redis)
+            yield from _messages(sums)
             yield from _deferred(tx)
-            yield from _accepted(tx)
+            yield from _accepted(sums)
             yield from _service_level(tx)
-            yield from _waiting(tx)
-            yield from _sends(tx)
+            yield from _waiting(tx, sums)
+            yield from _sends(sums)
+            sums.remember()
             yield _wrong_codes(tx)
             yield _failed_checks(self._rt, tx)
             yield from _decoys(tx)
@@ -70,7 +72,7 @@ class Figures:
         yield from _budgets_by_code(self._rt)
 
 
-def _messages(tx: Transaction) -> Iterator[Metric]:
+def _messages(sums: HourlySums) -> Iterator[Metric]:
     received = CounterMetricFamily(
         "smsgw_messages_received", "Messages stored.", labels=["carrier"]
     )
@@ -81,9 +83,9 @@ def _messages(tx: Transaction) -> Iterator[Metric]:
     )
     by = (tallies.c.keyword, tallies.c.outcome, tallies.c.reason)
     of_messages = tallies.c.carrier != ""
-    for carrier, number in _sums(tx, tallies.c.messages, tallies.c.carrier, where=of_messages):
+    for carrier, number in sums.of(tallies.c.messages, tallies.c.carrier, where=of_messages):
         received.add_metric([carrier], number)
-    for *labels, number in _sums(tx, tallies.c.answered, *by, where=tallies.c.answered > 0):
+    for *labels, number in sums.of(tallies.c.answered, *by, where=tallies.c.answered > 0):
         answered.add_metric(labels, number)
     yield received
     yield answered
@@ -102,18 +104,6 @@ def _deferred(tx: Transaction) -> Iterator[Metric]:
     yield GaugeMetricFamily("smsgw_answers_owed", "Messages that wait for the ledger.", number)
     yield GaugeMetricFamily("smsgw_answers_owed_oldest_seconds", "How long the first waits.", age)
     yield GaugeMetricFamily("smsgw_answers_failed", "Owed answers that a bug of ours took.", failed)
-
-
-def _sums(
-    tx: Transaction,
-    summed: Column[Any],
-    *by: Column[Any],
-    where: ColumnElement[bool] | None = None,
-) -> list[tuple[Any, ...]]:
-    """Sums up a column of all counted hours. PostgreSQL makes a decimal of a sum."""
-    total = cast(func.sum(summed), summed.type)
-    found = select(*by, total).where(true() if where is None else where).group_by(*by)
-    return [tuple(row) for row in tx.connection.execute(found)]
 
 
 def _wrong_codes(tx: Transaction) -> Metric:
@@ -148,7 +138,7 @@ def _holidays(rt: Runtime, tx: Transaction) -> Metric:
     return GaugeMetricFamily("smsgw_holidays_next_year", "Holidays known of next year.", count)
 
 
-def _accepted(tx: Transaction) -> Iterator[Metric]:
+def _accepted(sums: HourlySums) -> Iterator[Metric]:
     latency = HistogramMetricFamily(
         "smsgw_reply_seconds",
         "From a message's receipt to the carrier's acceptance of its reply.",
@@ -159,12 +149,12 @@ def _accepted(tx: Transaction) -> Iterator[Metric]:
     )
     carrier = reply_tallies.c.carrier
     by_bucket: dict[str, Counter[int]] = defaultdict(Counter)
-    for name, bucket, count in _sums(tx, reply_tallies.c.replies, carrier, reply_tallies.c.bucket):
+    for name, bucket, count in sums.of(reply_tallies.c.replies, carrier, reply_tallies.c.bucket):
         by_bucket[name][bucket] = count
-    of_carrier = _sums(tx, reply_tallies.c.waited, carrier)
+    of_carrier = sums.of(reply_tallies.c.waited, carrier)
     waited = {name: float(seconds) for name, seconds in of_carrier}
     bounds = [*map(str, BUCKETS), "+Inf"]
-    for name, units in _sums(tx, reply_tallies.c.segments, carrier):
+    for name, units in sums.of(reply_tallies.c.segments, carrier):
         reached = accumulate(by_bucket[name][number] for number in range(len(bounds)))
         buckets = list(zip(bounds, reached, strict=True))
         latency.add_metric([name], buckets, sum_value=waited[name])
@@ -192,7 +182,7 @@ def _service_level(tx: Transaction) -> Iterator[Metric]:
     yield from (answers, within)
 
 
-def _waiting(tx: Transaction) -> Iterator[Metric]:
+def _waiting(tx: Transaction, sums: HourlySums) -> Iterator[Metric]:
     labels = ["carrier", "sender_id", "state"]
     depth = GaugeMetricFamily("smsgw_outbox", "Replies that are not done with.", labels=labels)
     age = GaugeMetricFamily("smsgw_outbox_oldest_seconds", "Age of the oldest.", labels=labels)
@@ -206,7 +196,7 @@ def _waiting(tx: Transaction) -> Iterator[Metric]:
         depth.add_metric([carrier, sender_id, state], number)
         age.add_metric([carrier, sender_id, state], (tx.now - oldest).total_seconds())
     failed = failure_tallies.c
-    failures = _sums(tx, failed.replies, failed.state, failed.carrier, failed.code)
+    failures = sums.of(failed.replies, failed.state, failed.carrier, failed.code)
     lost.add_metric([], sum(number for state, *_, number in failures if state == "expired"))
     for state, carrier, code, number in failures:
         if state == "undelivered":
@@ -214,7 +204,7 @@ def _waiting(tx: Transaction) -> Iterator[Metric]:
     yield from (depth, age, lost, undelivered)
 
 
-def _sends(tx: Transaction) -> Iterator[Metric]:
+def _sends(sums: HourlySums) -> Iterator[Metric]:
     ends = CounterMetricFamily(
         "smsgw_sends", "How POSTs to a carrier ended.", labels=["carrier", "ending", "code"]
     )
@@ -223,14 +213,12 @@ def _sends(tx: Transaction) -> Iterator[Metric]:
     )
     open_ = GaugeMetricFamily("smsgw_unknowns", "Unknown sends that are not settled yet.")
     tally = send_tallies.c
-    for *labels, number in _sums(tx, tally.sends, tally.carrier, tally.ending, tally.code):
+    for *labels, number in sums.of(tally.sends, tally.carrier, tally.ending, tally.code):
         ends.add_metric(labels, number)
-    for how, number in _sums(tx, tally.sends, tally.settled, where=tally.settled != ""):
+    for how, number in sums.of(tally.sends, tally.settled, where=tally.settled != ""):
         settled.add_metric([how], number)
     in_doubt = and_(tally.ending == "unknown", tally.settled == "")
-    open_.add_metric(
-        [], sum(row[-1] for row in _sums(tx, tally.sends, tally.ending, where=in_doubt))
-    )
+    open_.add_metric([], sum(row[-1] for row in sums.of(tally.sends, tally.ending, where=in_doubt)))
     yield from (ends, settled, open_)
 
 
