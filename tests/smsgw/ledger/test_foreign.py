@@ -24,6 +24,7 @@ from tests.conftest import Clock
 from tests.support import foreign_ledger
 from tests.support.conversation import say
 from tests.support.foreign_ledger import PHONES, daftar, make, nik, nkp, put_phone
+from tests.support.metrics import told
 
 LIMIT = 10.0  # seconds, which no look-up takes; SLOW says that one has taken them
 STRANGER = "+6285600000028"
@@ -224,7 +225,7 @@ def test_a_changed_number_ends_a_binding_but_mass_changes_end_none(
     assert bound(few) == len(WITH_PHONE) - 2
     assert "numbers on file changed for too many: bindings stay" in {it["event"] for it in logged}
     with create_app(few).test_client() as client:
-        figures = client.get("/metrics").text
+        figures = told(client)
     assert "smsgw_numbers_changed 2.0" in figures
     assert "smsgw_numbers_changed_limit 2.0" in figures
     assert f"smsgw_numbers_unclear {len(WITH_PHONE) - 2}.0" in figures
@@ -381,7 +382,7 @@ def test_a_refusing_ledger_differs_from_an_unavailable_one(
         assert (ready.status_code, ready.json["parts"]["ledger"]) == (200, False)
         (fault,) = ready.json["faults"]["ledger"]
         assert fault.startswith("balance: refused (")
-        figures = client.get("/metrics").text
+        figures = told(client)
         refused = 'smsgw_ledger_failures_total{kind="refused",look_up="balance"} '
         assert float(figures.split(refused)[1].split("\n")[0]) >= 1
         assert 'smsgw_ledger_failures_total{kind="away",look_up="balance"} 0.0' in figures

@@ -43,6 +43,7 @@ from tests.conftest import (
 from tests.support import kept_rows
 from tests.support.accounts import add_operator
 from tests.support.conversation import say
+from tests.support.metrics import told
 from tests.support.registration import DAFTAR, code_in
 
 CARRIER, SENDER_ID = "simulator", "2757"
@@ -264,10 +265,10 @@ def test_a_failed_check_is_counted_once_and_forgotten_after_a_day(
     sql(lived, update(bindings).values(on_file_hash=bindings.c.nkp_hash))
     for _ in range(3):
         assert say(lived, P1, "SALDO").verdict.outcome == "not_registered"
-        assert 'smsgw_failed_checks{table="bindings"} 1.0' in client.get("/metrics").text
+        assert 'smsgw_failed_checks{table="bindings"} 1.0' in told(client)
         clock.moves(hours=2)  # the answer has expired then, and the next one is no repeat
     clock.moves(days=1)
-    assert "smsgw_failed_checks{" not in client.get("/metrics").text
+    assert "smsgw_failed_checks{" not in told(client)
 
 
 def test_a_failure_is_logged_by_its_row_alone(lived: Runtime) -> None:

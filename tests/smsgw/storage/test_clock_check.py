@@ -177,7 +177,7 @@ def test_queued_replies_are_sent_while_the_clock_is_ahead(rt: Runtime, clock: Cl
         dispatch.drain(off_by(with_carrier(rt, carrier), timedelta(hours=3)), CARRIER, SENDER_ID)
     assert (everything(rt)["waiting"], len(carrier.sent)) == (0, 3)
     assert min(sms.lasts for sms in carrier.sent) >= timedelta(minutes=10)
-    assert logged[0]["ahead_seconds"] in range(10795, 10805)
+    assert logged[0]["ahead_seconds"] in range(10740, 10860)
 
 
 @contextmanager
@@ -225,7 +225,7 @@ def test_nothing_is_deleted_while_the_clock_is_ahead(
     with create_app(real).test_client() as client:
         metrics = client.get("/metrics").text
     (skew,) = re.findall(r'clock_skew_seconds{process="clock"} (.+)', metrics)
-    assert abs(float(skew) - span.total_seconds()) < 5
+    assert abs(float(skew) - span.total_seconds()) < 60
     doctor = smsgw(tmp_path, "doctor", **environ, **faketime(span))
     assert doctor.returncode == 1
     assert f"FIX  clock: this machine's is {span} ahead of the database's" in doctor.stdout
