@@ -82,8 +82,13 @@ def _database(value: str) -> str:
 
 
 def _ledger(value: str) -> str:
-    if _kind(value) not in FOR_LEDGERS:
+    if _kind(value) in DATABASES:
         return _database(value)
+    if _kind(value) not in FOR_LEDGERS:
+        raise ValueError(
+            "must be an address such as postgresql://user@host/name, mariadb://user@host/name or "
+            "https://host/path; docs/ledger.md says how other databases are read"
+        )
     try:
         import pymysql  # noqa: F401 - an extra
     except ImportError:

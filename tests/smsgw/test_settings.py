@@ -93,7 +93,17 @@ def test_on_sqlite_the_ledger_is_a_file_of_its_own(environ: dict[str, str], ledg
             ({"LEDGER_URL": f"postgresql://x/y?{said}=1"}, [f"LEDGER_URL: has {said}, which is no"])
             for said in ("autocommit", "statement_cache_size", "pool_size")
         ),
-        ({"LEDGER_URL": "oracle://x/y"}, ["LEDGER_URL: must be an address such as postgresql"]),
+        *(
+            (
+                {"LEDGER_URL": url},
+                ["LEDGER_URL: must be an address", "docs/ledger.md says how other"],
+            )
+            for url in ("oracle+oracledb://x/y", "mssql+pyodbc://x/y", "core")
+        ),
+        *(
+            ({"SMSGW_HOLIDAYS": days}, ["SMSGW_HOLIDAYS: must be days such as 2026-03-20, with"])
+            for days in ("1 Mei 2026", "2026-13-01", "2026-01-01;2026-02-02", "2026-01-01T10:00")
+        ),
         *(
             ({"LEDGER_URL": f"mysql://x/y?{said}=1"}, [f"LEDGER_URL: has {said}; the options of"])
             for said in ("local_infile", "pgbouncer", "read_default_file")
