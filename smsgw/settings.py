@@ -26,6 +26,7 @@ from smsgw.ledger_access import LedgerAccess, NoDatabase, is_service
 from smsgw.variables import (
     ALL_OTHERS,
     MASK,
+    PLAIN_FAULTS,
     CallingCodes,
     Endpoint,
     Folder,
@@ -44,13 +45,6 @@ from smsgw.variables import (
 
 SHORTEST_SECRET = 32  # characters
 OUR_PATHS = re.compile(r"/(in/[a-z][a-z0-9_]*|console)(?=/|$)")
-A_DAY = "must be days such as 2026-03-20, with commas between them"
-PLAIN_FAULTS = {
-    "bool_parsing": "must be 1 or 0",
-    "int_parsing": "must be a whole number",
-    "date_from_datetime_parsing": A_DAY,
-    "date_from_datetime_inexact": A_DAY,
-}
 
 # Indonesia, and where most of its migrant workers are: Malaysia, Singapore, Hong Kong, Taiwan,
 # South Korea, Japan, Brunei, Saudi Arabia, the Emirates, Kuwait, Qatar, Oman, Bahrain, Jordan,

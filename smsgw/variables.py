@@ -57,6 +57,16 @@ def web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+# What is said of values that pydantic refuses, by the kind of its fault.
+A_DAY = "must be days such as 2026-03-20, with commas between them"
+PLAIN_FAULTS = {
+    "bool_parsing": "must be 1 or 0",
+    "int_parsing": "must be a whole number",
+    "date_from_datetime_parsing": A_DAY,
+    "date_from_datetime_inexact": A_DAY,
+}
+
+
 def split(value: object) -> object:
     """Splits a list at its commas."""
     if isinstance(value, str):
