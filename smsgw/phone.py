@@ -76,6 +76,14 @@ def calling_code(number: str) -> str:
     return known.calling_code if known else str(phonenumbers.parse(number).country_code)
 
 
+def national(number: str) -> str:
+    """Returns the digits of an E.164 number as they are dialled in its own country: 0812…"""
+    dialled = phonenumbers.format_number(
+        phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.NATIONAL
+    )
+    return re.sub("[^0-9]", "", dialled)
+
+
 def is_fictitious(number: str) -> bool:
     return number.startswith(FICTITIOUS)
 

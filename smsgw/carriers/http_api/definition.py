@@ -115,8 +115,10 @@ class Send(Part):
     def _says_what_to_whom(self) -> "Send":
         if "text" not in self.placeholders:
             raise ValueError("has no {text}, so that no SMS would hold its text")
-        if not self.placeholders & {"to", "to_digits"}:
-            raise ValueError("has neither {to} nor {to_digits}, so that no SMS would reach anybody")
+        if not self.placeholders & {"to", "to_digits", "to_national"}:
+            raise ValueError(
+                "has none of {to}, {to_digits} and {to_national}, so no SMS would reach anybody"
+            )
         return self
 
     @property

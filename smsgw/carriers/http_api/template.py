@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape as escape_xml
 
 from pydantic import SecretStr
 
-from smsgw import variable_values
+from smsgw import phone, variable_values
 from smsgw.carriers.carrier import OutgoingSms
 
 Values = Mapping[str, str | int]
@@ -28,6 +28,7 @@ def values(sms: OutgoingSms, report_url: str, encoding: str) -> dict[str, str | 
     return {
         "to": sms.recipient,
         "to_digits": sms.recipient.removeprefix("+"),
+        "to_national": phone.national(sms.recipient),
         "from": sms.sender_id,
         "from_digits": sms.sender_id.removeprefix("+"),
         "text": sms.text,

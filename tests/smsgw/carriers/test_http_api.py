@@ -156,6 +156,18 @@ def test_values_are_escaped_in_xml_and_forms(file: Path, stub: Aggregator) -> No
     assert form.form == {"t": SMS.text, "u": REPORT_URL}
 
 
+def test_a_recipient_is_written_as_the_aggregator_wants_it(file: Path, stub: Aggregator) -> None:
+    stub.answers += [(200, b"")] * 2
+    how = 'json: {all: ["{to}", "{to_digits}", "{to_national}"]}'
+    carrier = load(file, sending(stub.url, f"{how}\nquery: {{t: '{{text}}'}}"))
+    for recipient in ("+6281234567890", "+60123456789"):
+        carrier.send(OutgoingSms(7, recipient, SMS.sender_id, "text"))
+    assert [asked.json["all"] for asked in stub.asked] == [
+        ["+6281234567890", "6281234567890", "081234567890"],
+        ["+60123456789", "60123456789", "0123456789"],
+    ]
+
+
 def test_a_text_is_never_expanded_again(file: Path, stub: Aggregator) -> None:
     stub.answers.append((200, b""))
     text = "{to} ${API_KEY} {id}"
@@ -470,7 +482,7 @@ HMAC = "\n  hmac: {header: X, key: '${SECRET}'}"
         (sending(SAFE, "raw: {type: a, text: {text}}"), 6, "send.raw.text: put {text} in quotes"),
         (sending(SAFE, "login: {bearer: {id}}"), 6, "send.login.bearer: put {id} in quotes"),
         (plain().replace("{text}", "{to}"), 3, "send: has no {text}"),
-        (plain().replace("{to}", "x"), 3, "send: has neither {to} nor {to_digits}"),
+        (plain().replace("{to}", "x"), 3, "send: has none of {to}, {to_digits} and {to_national}"),
         (plain().replace("{report_url}", "x"), 12, "reports.fields: attempt is missing; give it,"),
         (plain(reports=LISTED), 12, "reports.list: needs fields.attempt"),
         (plain(reports=ATTEMPTED).replace("{id}", "x"), 12, "reports.fields.attempt: send has no"),
