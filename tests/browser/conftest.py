@@ -7,9 +7,10 @@ import pytest
 
 from smsgw.storage.tables.operators import Role
 from tests.browser.console_page import ABSENT, CHROMIUM, FLAGS, Demo, Desk, desk
+from tests.support.waiting import LONGEST
 
 try:
-    from playwright.sync_api import Browser, sync_playwright
+    from playwright.sync_api import Browser, expect, sync_playwright
 except ImportError:
     CHROMIUM = None
 if CHROMIUM is None and os.environ.get("SMSGW_REQUIRE_BROWSER"):
@@ -31,6 +32,7 @@ def browser() -> Iterator["Browser"]:
     their own."""
     if CHROMIUM is None:
         pytest.skip(ABSENT)
+    expect.set_options(timeout=LONGEST * 1000)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield started

@@ -39,7 +39,7 @@ COMMANDS = {
 }  # fmt: skip
 CONVERSATION = ("SALDO", "LAPOR iuran belum dibayar", "YA", "STATUS")
 PHONES = 20
-SETTLES_WITHIN = 60.0
+SETTLES_WITHIN = 120.0
 FAULT = re.compile(r'"level": "(error|critical)"|Traceback')
 OF_A_TASK = re.compile(r'"job": "do_task"|JobFailed')  # the world has one that nobody can do
 

@@ -34,7 +34,7 @@ pytestmark = [
 
 RATE = 12.0  # messages a second
 FROZEN = 0.5  # seconds: some requests are on the way to a process that does not answer
-SETTLES_WITHIN = 60.0
+SETTLES_WITHIN = 120.0
 
 
 class Machine:

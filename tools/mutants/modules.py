@@ -40,6 +40,7 @@ DECISION = "tests/handlers/test_decision.py"
 REGISTRATION = "tests/smsgw/test_registration.py"
 OFFICERS = "tests/smsgw/backoffice/test_casework.py"
 COPY = "tests/smsgw/backoffice/test_personal_copy.py"
+REQUESTS = "tests/smsgw/backoffice/test_access_requests.py"
 STRANGERS = "tests/smsgw/test_conversations.py::test_no_reply_discloses_another_participant"
 RESPONDER = "tests/smsgw/test_responder.py"
 REPLIES = "tests/smsgw/configuration/test_wording.py"
@@ -81,8 +82,34 @@ MODULES = (
     Module(
         "smsgw/backoffice/access_requests.py",
         DISCLOSURE,
-        (COPY, "tests/smsgw/backoffice/test_access_requests.py"),
+        (COPY, REQUESTS),
         hints=("data_saya",),
+    ),
+    Module("smsgw/registry/case_exports.py", DISCLOSURE, (REQUESTS,), hints=("data_saya",)),
+    Module(
+        "smsgw/backoffice/personal_copy/participants.py",
+        DISCLOSURE,
+        (COPY,),
+        hints=("data_saya",),
+    ),
+    Module(
+        "smsgw/backoffice/figures.py",
+        DISCLOSURE,
+        ("tests/smsgw/backoffice/test_figures.py",),
+        only=("LEAST", "folded", "_fold", "_sum", "_counted"),
+    ),
+    Module(
+        "smsgw/ledger/sql_ledger.py",
+        DISCLOSURE,
+        ("tests/smsgw/ledger/test_replica.py",),
+        only=("SqlSource._servers", "SqlSource._may_others_answer"),
+    ),
+    Module("smsgw/ledger/replica.py", DISCLOSURE, ("tests/smsgw/ledger/test_replica.py",)),
+    Module(
+        "smsgw/ledger/batch_ledger.py",
+        DISCLOSURE,
+        ("tests/smsgw/ledger/test_batch_ledger.py", "tests/smsgw/test_batches.py"),
+        only=("BatchLedger._rows", "BatchLedger._keep"),
     ),
     Module("handlers/decision.py", DISCLOSURE, (DECISION, *DISCLOSURE_TESTS), hints=("confirm",)),
     Module(
@@ -170,6 +197,13 @@ MODULES = (
         MONEY,
         (REPLIES,),
         only=("_fitted_pieces",),
+        hints=("saldo",),
+    ),
+    Module(
+        "smsgw/ledger/values.py",
+        MONEY,
+        ("tests/smsgw/ledger/test_values.py",),
+        only=("amount", "figure", "day", "nkp_of", "number_on_file", "_phones"),
         hints=("saldo",),
     ),
     Module(

@@ -31,13 +31,23 @@ from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER
 from tests.support.conversation import say
 from tests.support.documents import ANI, reworded_document
 from tests.support.sandbox import DAFTAR, FICTITIOUS_PHONE, all_rows
-from tests.support.waiting import eventually
+from tests.support.waiting import LONGEST, eventually
 
 
-def tried(rt: Runtime, *said: tuple[str, ...], of_draft: bool = False) -> SandboxConversation:
+def tried_once(rt: Runtime, *said: tuple[str, ...], of_draft: bool = False) -> SandboxConversation:
     """Plays a conversation; each message is (sender, text, wait?)."""
     steps = [SandboxStep(*each) for each in said]
     return sandbox.run(rt, steps, sandbox.configuration(rt, of_draft=of_draft))
+
+
+def tried(rt: Runtime, *said: tuple[str, ...], of_draft: bool = False) -> SandboxConversation:
+    """Plays it again where a loaded machine was too slow."""
+    until = time.monotonic() + LONGEST
+    while True:
+        try:
+            return tried_once(rt, *said, of_draft=of_draft)
+        except Slow:
+            assert time.monotonic() < until
 
 
 def outcomes(talk: SandboxConversation) -> list[str]:
@@ -191,7 +201,7 @@ def test_a_slow_ledger_does_not_keep_others_waiting_for_long(rt: Runtime) -> Non
     quick, slow = (Sleepy(rt.ledger.engine, takes) for takes in (0, sandbox.PATIENCE / 2))
     tried(replace(rt, ledger=quick), *said[:5])
     with pytest.raises(Slow):
-        tried(replace(rt, ledger=slow), *said)
+        tried_once(replace(rt, ledger=slow), *said)
     assert 1 <= slow.asked < quick.asked
 
 
@@ -203,7 +213,7 @@ def test_real_messages_are_answered_during_a_test_conversation(rt: Runtime) -> N
     def try_on() -> None:
         while not is_over.wait(0.02):  # seconds: faster than any finger
             with suppress(Busy, Slow):
-                talk = tried(rt, (P2, f"SALDO {P2_NKP}"), (P2, "YA"), (P2, "SALDO"))
+                talk = tried_once(rt, (P2, f"SALDO {P2_NKP}"), (P2, "YA"), (P2, "SALDO"))
                 talks.append(outcomes(talk))
 
     thread = threading.Thread(target=try_on)
