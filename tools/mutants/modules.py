@@ -90,6 +90,7 @@ MODULES = (
         "smsgw/backoffice/personal_copy/participants.py",
         DISCLOSURE,
         (COPY,),
+        only=("bindings", "ever_bound"),
         hints=("data_saya",),
     ),
     Module(

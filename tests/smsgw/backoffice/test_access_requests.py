@@ -65,6 +65,33 @@ def test_asking_anew_voids_an_approval(rt: Runtime) -> None:
         access_requests.make_copy(rt, NUMBER, "shell:citra", "why")
 
 
+def test_an_approval_is_for_one_request(rt: Runtime) -> None:
+    """Both were asked for at the same instant."""
+    say(rt, P1, "DATA SAYA")
+    say(rt, STRANGER, "DATA SAYA")
+    other = NUMBER.replace("0001", "0002")
+    for each in (NUMBER, other):
+        access_requests.ask(rt, each, ANI, "why")
+    access_requests.approve(rt, NUMBER, BUDI, "why")
+    with pytest.raises(NotApproved, match="nobody has approved"):
+        access_requests.make_copy(rt, other, ANI, "why")
+    assert access_requests.make_copy(rt, NUMBER, ANI, "why").sent is not None
+
+
+def test_who_approves_approves_what_they_have_seen(rt: Runtime, clock: Clock) -> None:
+    say(rt, P1, "DATA SAYA")
+    access_requests.ask(rt, NUMBER, ANI, "why")
+    with rt.reading() as tx:
+        seen = case_exports.one(tx, 1)
+    assert seen is not None
+    clock.moves(seconds=1)
+    access_requests.ask(rt, NUMBER, "shell:citra", "why")
+    with rt.writing() as tx:
+        assert not case_exports.approve(tx, seen, BUDI)
+    with pytest.raises(NotApproved, match="nobody has approved"):
+        access_requests.make_copy(rt, NUMBER, "shell:citra", "why")
+
+
 def test_an_approval_that_we_did_not_write_counts_for_nothing(rt: Runtime) -> None:
     say(rt, P1, "DATA SAYA")
     access_requests.ask(rt, NUMBER, ANI, "why")

@@ -62,6 +62,12 @@ def test_what_is_too_little_is_added_up(rt: Runtime, clock: Clock) -> None:
     }
 
 
+def test_no_more_is_added_up_than_has_to_be() -> None:
+    few, fewer, enough = (Key(TEN, keyword=each) for each in ("saldo", "iuran", "kontak"))
+    cells = {few: Sums(3, 3), fewer: Sums(2, 2), enough: Sums(6, 6)}
+    assert figures.folded(cells) == {enough: Sums(6, 6), Key(TEN): Sums(5, 5)}
+
+
 def test_of_an_hour_whose_rows_are_gone_the_hourly_counts_are_told(
     rt: Runtime, clock: Clock
 ) -> None:
@@ -74,6 +80,14 @@ def test_of_an_hour_whose_rows_are_gone_the_hourly_counts_are_told(
         tx.connection.execute(delete(messages).where(messages.c.id.in_(gone)))
     clock.moves(days=1)
     assert rows(rt) == {(TEN, "kontak", ""): ("", "6")}
+
+
+def test_while_an_hour_has_its_rows_they_are_told(rt: Runtime, clock: Clock) -> None:
+    talk(rt, clock, {"KONTAK": 6})
+    clock.moves(hours=3)
+    hourly_counts.Tallies(rt).step()
+    clock.moves(days=1)
+    assert rows(rt) == {(TEN, "kontak", "62"): ("6", "6")}
 
 
 def test_a_day_that_runs_has_no_figures(rt: Runtime) -> None:
