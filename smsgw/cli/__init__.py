@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from smsgw import logs
+from smsgw.operations import process
 from smsgw.storage.crypto import Unreadable
 from smsgw.variables import SettingsError
 
@@ -74,7 +75,15 @@ def _database_fault(error: Exception) -> click.ClickException | None:
     )
 
 
-@click.group(cls=Commands)
+class ProcessCommands(Commands):
+    """Has a process to itself, which imports one command and ends with it."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        with process.loading():
+            return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=ProcessCommands)
 @click.version_option(package_name="smsgw")
 def main() -> None:
     """Answer SMS: SALDO in, the balance out, in one SMS."""

@@ -36,9 +36,10 @@ def on_starting(_: object) -> None:
     """Checks the installation before any process answers, so that a fault ends the start with one
     sentence, not with a traceback from each process."""
     logs.set_up()
-    try:
-        startup.opened(_settings).close()
-    except (NotReady, SettingsError) as error:
-        raise SystemExit(f"Error: {error}") from None
-    import_module("smsgw.app")  # what is loaded before the processes fork is in memory once
+    with process.loading():
+        try:
+            startup.opened(_settings).close()
+        except (NotReady, SettingsError) as error:
+            raise SystemExit(f"Error: {error}") from None
+        import_module("smsgw.app")  # what is loaded before the processes fork is in memory once
     process.freeze_loaded_objects()
