@@ -1,5 +1,6 @@
 """Provides what every test may ask for: real databases, a real queue, a runtime over them."""
 
+import gc
 import os
 import shutil
 import socket
@@ -16,6 +17,7 @@ from redis import Redis
 
 from smsgw import runtime, settings
 from smsgw.ledger.csv_import import load, reference_folder
+from smsgw.operations import process
 from smsgw.registry import bindings, phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage import migrations
@@ -48,6 +50,7 @@ _started: list[Postgres | Queue] = []
 def pytest_configure(config: pytest.Config) -> None:
     """Starts the servers once for all workers, or for many runs: the addresses are in the
     environment."""
+    gc.disable()  # until all tests are there: nothing of them is garbage
     if hasattr(config, "workerinput") or "SMSGW_TEST_REDIS_URL" in os.environ:
         return
     memory.use_for_temporary_files()
@@ -61,6 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(ABSENT, returncode=1)
     _started.append(Queue())
     os.environ["SMSGW_TEST_REDIS_URL"] = _started[-1].url
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    process.freeze_loaded_objects()
 
 
 def pytest_unconfigure() -> None:
