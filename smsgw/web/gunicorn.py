@@ -1,15 +1,18 @@
 """Configures how gunicorn serves the web process; read by `gunicorn --config
 python:smsgw.web.gunicorn`."""
 
-from importlib import import_module
+from smsgw.operations import process
 
-from smsgw import logs, settings
-from smsgw.operations import process, startup
-from smsgw.operations.startup import NotReady
-from smsgw.variables import SettingsError
-from smsgw.web import middleware
-from smsgw.web.gunicorn_worker import Worker
-from smsgw.web.warmup import warm_up
+with process.loading():
+    from importlib import import_module
+
+    from smsgw import logs, settings
+    from smsgw.operations import startup
+    from smsgw.operations.startup import NotReady
+    from smsgw.variables import SettingsError
+    from smsgw.web import middleware
+    from smsgw.web.gunicorn_worker import Worker
+    from smsgw.web.warmup import warm_up
 
 _settings = settings.load()
 
