@@ -9,6 +9,7 @@ from datetime import date, datetime
 from functools import cached_property
 from random import Random, SystemRandom
 
+from argon2 import PasswordHasher
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -64,6 +65,8 @@ class Runtime:
     hints: CallCoalescer = field(default_factory=CallCoalescer)
     now: Callable[[], datetime] = machine_now
     random: Random = field(default_factory=SystemRandom)
+    # Argon2id as RFC 9106 has it where memory is short.
+    passwords: PasswordHasher = field(default_factory=PasswordHasher)
 
     @contextmanager
     def reading(self, *, streams: bool = False) -> Iterator[Transaction]:

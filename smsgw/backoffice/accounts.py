@@ -116,21 +116,21 @@ def may_log_in(tx: Transaction, row: Row[Any] | None) -> bool:
     return row is not None and tx.is_ours(row_macs.OPERATOR, row.mac, row.id, row._mapping)
 
 
-def hash_password(password: str) -> str:
+def hash_password(password: str, hasher: PasswordHasher) -> str:
     """Takes a tenth of a second, so no transaction should be open. Raises NotDone."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise AccountError(f"a password needs at least {SHORTEST_PASSWORD} characters")
     if len(set(password)) < LEAST_DIFFERENT:
         raise AccountError(f"a password needs at least {LEAST_DIFFERENT} different characters")
-    return _hasher().hash(password)
+    return hasher.hash(password)
 
 
-def verify_password(row: Row[Any] | None, password: str) -> bool:
+def verify_password(row: Row[Any] | None, password: str, hasher: PasswordHasher) -> bool:
     """Takes as long for whom there is not. No transaction should be open."""
-    stored_hash = row.password if row is not None and row.password else _nobodys()
+    stored_hash = row.password if row is not None and row.password else _nobodys(hasher)
     try:
         with AT_ONCE:
-            _hasher().verify(stored_hash, password[:LONGEST_PASSWORD])
+            hasher.verify(stored_hash, password[:LONGEST_PASSWORD])
     except (VerifyMismatchError, InvalidHashError):
         return False
     return row is not None and row.password is not None and row.disabled_at is None
@@ -316,10 +316,5 @@ def _hash(tx: Transaction, token: str) -> bytes:
 
 
 @cache
-def _hasher() -> PasswordHasher:
-    return PasswordHasher()  # argon2id as RFC 9106 has it where memory is short
-
-
-@cache
-def _nobodys() -> str:
-    return _hasher().hash(secrets.token_urlsafe(16))
+def _nobodys(hasher: PasswordHasher) -> str:
+    return hasher.hash(secrets.token_urlsafe(16))

@@ -26,7 +26,7 @@ def add(name: str, role: str) -> None:
     """Add NAME, who logs in with a password."""
     rt = opened()
     try:
-        hashed = people.hash_password(_password())
+        hashed = people.hash_password(_password(), rt.passwords)
         with rt.writing() as tx:
             people.add(tx, name, Role(role), hashed, audit.operator())
     except AccountError as error:
@@ -61,7 +61,7 @@ def reset(name: str) -> None:
     """Change NAME's password and end their sessions."""
     rt = opened()
     try:
-        hashed = people.hash_password(_password())
+        hashed = people.hash_password(_password(), rt.passwords)
         with rt.writing() as tx:
             people.set_password(tx, name, hashed, audit.operator())
     except AccountError as error:

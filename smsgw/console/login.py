@@ -74,7 +74,7 @@ def log_in() -> str | BaseResponse | tuple[str, int]:
     with rt.reading() as tx:
         row = accounts.find(tx, name)
         row = row if accounts.may_log_in(tx, row) else None
-    if not accounts.verify_password(row, password) or row is None:
+    if not accounts.verify_password(row, password, rt.passwords) or row is None:
         log.warning("a login failed", address=request.remote_addr)
         note_failure(name, "name or password wrong")
         error = _("The name or password is wrong.")
@@ -160,12 +160,12 @@ def set_password() -> str | BaseResponse | tuple[str, int]:
     if _has_password(row):
         if not tried.take():
             return _account(error=_("Too many attempts. Wait 15 minutes.")), 429
-        if not accounts.verify_password(row, request.form.get("old", "")):
+        if not accounts.verify_password(row, request.form.get("old", ""), rt.passwords):
             note_failure(known.name, "old password wrong")
             return _account(error=_("The current password is wrong.")), 403
         tried.give_back()
     try:
-        hashed = accounts.hash_password(request.form.get("new", ""))
+        hashed = accounts.hash_password(request.form.get("new", ""), rt.passwords)
     except AccountError:
         error = _("A password needs at least 12 characters, 5 of them different.")
         return _account(error=error), 400

@@ -26,7 +26,8 @@ def complaint(demo: Demo) -> str:
 def with_password(demo: Demo, name: str) -> None:
     with demo.rt.writing() as tx:
         if accounts.find(tx, name) is None:
-            accounts.add(tx, name, Role.ADMIN, accounts.hash_password(PASSWORD), "shell:test")
+            hashed = accounts.hash_password(PASSWORD, demo.rt.passwords)
+            accounts.add(tx, name, Role.ADMIN, hashed, "shell:test")
             row = accounts.find(tx, name)
             assert row is not None
             accounts.set_language(tx, row.id, "en")

@@ -9,7 +9,8 @@ PASSWORD = "correct horse battery"
 
 def add_operator(rt: Runtime, name: str = "ani", role: Role = Role.ADMIN) -> accounts.Operator:
     with rt.writing() as tx:
-        return accounts.add(tx, name, role, accounts.hash_password(PASSWORD), SHELL)
+        hashed = accounts.hash_password(PASSWORD, rt.passwords)
+        return accounts.add(tx, name, role, hashed, SHELL)
 
 
 SHELL = "shell:ani"

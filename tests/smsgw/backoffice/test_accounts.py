@@ -3,8 +3,10 @@
 import subprocess
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 
+from smsgw import runtime, settings
 from smsgw.backoffice import accounts
 from smsgw.backoffice.accounts import MAY, AccountError, Permission
 from smsgw.runtime import Runtime
@@ -20,16 +22,24 @@ def test_only_the_right_password_logs_in(rt: Runtime) -> None:
     add_operator(rt)
     with rt.reading() as tx:
         ani, nobody = accounts.find(tx, "ani"), accounts.find(tx, "nobody")
-    assert accounts.verify_password(ani, PASSWORD)
-    assert not accounts.verify_password(ani, PASSWORD + "x")
-    assert not accounts.verify_password(nobody, PASSWORD)
+    assert accounts.verify_password(ani, PASSWORD, rt.passwords)
+    assert not accounts.verify_password(ani, PASSWORD + "x", rt.passwords)
+    assert not accounts.verify_password(nobody, PASSWORD, rt.passwords)
     assert PASSWORD not in ani.password
+
+
+@on_sqlite
+def test_guessing_from_a_hash_takes_time_and_memory(environ: dict[str, str]) -> None:
+    made = runtime.build(settings.load(environ))
+    hashed = accounts.hash_password(PASSWORD, made.passwords)
+    made.close()
+    assert hashed.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 201, " " * 12])
 def test_weak_passwords_are_refused(password: str) -> None:
     with pytest.raises(AccountError, match="needs at least"):
-        accounts.hash_password(password)
+        accounts.hash_password(password, PasswordHasher())
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 41, "a\nb", "<b>", "é"])
@@ -79,7 +89,8 @@ def test_account_changes_end_sessions(rt: Runtime, end: str) -> None:
             case "disabled":
                 accounts.disable(tx, "ani", SHELL)
             case "password":
-                accounts.set_password(tx, "ani", accounts.hash_password(PASSWORD + "2"), SHELL)
+                hashed = accounts.hash_password(PASSWORD + "2", rt.passwords)
+                accounts.set_password(tx, "ani", hashed, SHELL)
             case "role":
                 accounts.set_role(tx, "ani", Role.VIEWER, SHELL)
     with rt.reading() as tx:
@@ -110,11 +121,11 @@ def test_a_disabled_operator_cannot_log_in(rt: Runtime) -> None:
         accounts.disable(tx, "ani", SHELL)
         assert accounts.redeem_invitation(tx, token) is None
         row = accounts.find(tx, "ani")
-    assert not accounts.verify_password(row, PASSWORD)
+    assert not accounts.verify_password(row, PASSWORD, rt.passwords)
     with rt.writing() as tx:
         accounts.enable(tx, "ani", SHELL)
         row = accounts.find(tx, "ani")
-    assert accounts.verify_password(row, PASSWORD)
+    assert accounts.verify_password(row, PASSWORD, rt.passwords)
 
 
 def test_the_last_admin_cannot_be_removed(rt: Runtime) -> None:
@@ -150,7 +161,7 @@ def test_the_commands_manage_operators(rt: Runtime, environ: dict[str, str]) -> 
     assert listed.stdout.startswith(b"budi  agent  ")
     assert called("reset", "budi", stdin=PASSWORD + "2\n").returncode == 0
     with rt.reading() as tx:
-        assert accounts.verify_password(accounts.find(tx, "budi"), PASSWORD + "2")
+        assert accounts.verify_password(accounts.find(tx, "budi"), PASSWORD + "2", rt.passwords)
     assert called("disable", "budi").returncode == 0
     assert "disabled" in called("list").stdout
     assert "no operator nobody" in called("disable", "nobody").stderr
