@@ -19,9 +19,11 @@ from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
+from tests.conftest import Clock
 from tests.support.batches import together
 from tests.support.bound_phones import bind_many, nkp, number
 from tests.support.conversation import audit_entries, count_rows, say
+from tests.support.prepared import Prepared
 from tests.support.redis_trips import Trips, watching
 
 MANY = 50
@@ -30,10 +32,20 @@ SERVICE, LEDGER = 3, 3
 TRIPS = 3  # the day's budget, the limits, and what was spent
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Iterator[Prepared]:
+    def live(rt: Runtime, _: Clock) -> None:
+        bind_many(rt, MANY)
+
+    made = Prepared("bound", live, tmp_path_factory.mktemp("bound"), worker_number)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def bound(rt: Runtime) -> Runtime:
-    bind_many(rt, MANY)
-    return rt
+def bound(prepared: Prepared, environ: dict[str, str], clock: Clock) -> Iterator[Runtime]:
+    with prepared.copied(environ, clock) as made:
+        yield made
 
 
 # What a process reads every few seconds, however many messages there are.

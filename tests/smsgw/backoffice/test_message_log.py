@@ -1,6 +1,7 @@
 """Operators find messages, and no look-up reads through the table."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.support.conversation import say
+from tests.support.prepared import Prepared
 from tests.support.query_plans import plans
 from tests.support.registration import DAFTAR
 from tests.support.sender_ids import send_all
@@ -181,8 +183,7 @@ def test_deleted_texts_are_marked(traffic: Runtime) -> None:
 # At scale.
 
 
-@pytest.fixture
-def many(rt: Runtime, clock: Clock) -> Runtime:
+def store_many(rt: Runtime, _: Clock) -> None:
     """Stores so many messages that no planner would rather read them all; klaim is only in the
     oldest."""
     with rt.writing() as tx:
@@ -201,7 +202,19 @@ def many(rt: Runtime, clock: Clock) -> Runtime:
         tx.connection.execute(insert(_replies), [_reply(tx, each) for each in range(MANY)])
     with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
-    return rt
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Iterator[Prepared]:
+    made = Prepared("many", store_many, tmp_path_factory.mktemp("many"), worker_number)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def many(prepared: Prepared, environ: dict[str, str], clock: Clock) -> Iterator[Runtime]:
+    with prepared.copied(environ, clock) as made:
+        yield made
 
 
 def id_of(number: int) -> int:

@@ -1,17 +1,14 @@
 """Rows that were not written by us, or cannot be opened, are found, counted and in nobody's way."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Column, Executable, delete, func, select, update
 from structlog.testing import capture_logs
 
-from smsgw import runtime, settings
+from smsgw import runtime
 from smsgw.app import create_app
 from smsgw.backoffice import accounts, background_tasks
 from smsgw.carriers.carrier import IncomingSms, MessagePart
@@ -35,15 +32,11 @@ from tests.conftest import (
     P2,
     STRANGER,
     Clock,
-    connect,
-    create_database,
-    fill,
-    keep_rows,
 )
-from tests.support import kept_rows
 from tests.support.accounts import add_operator
 from tests.support.conversation import say
 from tests.support.metrics import told
+from tests.support.prepared import Prepared
 from tests.support.registration import DAFTAR, code_in
 
 CARRIER, SENDER_ID = "simulator", "2757"
@@ -84,37 +77,18 @@ def live(rt: Runtime, clock: Clock) -> None:
 
 
 @pytest.fixture(scope="module")
-def lived_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the folder of SQLite databases after `live`."""
-    folder = tmp_path_factory.mktemp("lived")
-    fill(f"sqlite:///{folder / 'test.db'}", live)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def lived_postgres(worker_number: int) -> Iterator[tuple[str, psycopg.Connection]]:
-    """Returns a PostgreSQL database after `live`, and the connection that puts its rows back."""
-    url = create_database(worker_number, "lived")
-    fill(url, live)
-    keep_rows(url)
-    with connect(url) as connection:
-        yield url, connection
+def prepared(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Iterator[Prepared]:
+    made = Prepared("lived", live, tmp_path_factory.mktemp("lived"), worker_number)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def lived(
-    request: pytest.FixtureRequest, environ: dict[str, str], clock: Clock, tmp_path: Path
-) -> Iterator[Runtime]:
+def lived(prepared: Prepared, environ: dict[str, str], clock: Clock) -> Iterator[Runtime]:
     """Builds a runtime on a copy of what `live` left, which takes seconds."""
-    if environ["DATABASE_URL"].startswith("sqlite"):
-        shutil.copytree(request.getfixturevalue("lived_files"), tmp_path, dirs_exist_ok=True)
-    else:
-        environ["DATABASE_URL"], connection = request.getfixturevalue("lived_postgres")
-        kept_rows.put_back(connection)
     clock.moves(days=LIVED)
-    made = runtime.build(settings.load(environ), now=clock)
-    yield made
-    made.close()
+    with prepared.copied(environ, clock) as made:
+        yield made
 
 
 @pytest.fixture
