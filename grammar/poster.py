@@ -10,6 +10,7 @@
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyparsing as pp
 
@@ -61,6 +62,7 @@ _optional = pp.Group(pp.Suppress("[") + _slot + pp.Suppress("]")).set_parse_acti
 _poster = _word + pp.ZeroOrMore(_word | _required | _optional) + pp.StringEnd()
 
 
+@lru_cache(1024)
 def read(text: str) -> Poster:
     """Raises PosterError."""
     if not text[:1].isalpha():

@@ -10,6 +10,8 @@ SHORTEST = 4  # letters; shorter words are one slip away from half the language
 
 def is_typo(written: str, meant: str) -> bool:
     """Tells whether one slip turns `meant` into `written`."""
+    if abs(len(written) - len(meant)) > 1:
+        return False
     head = _common(written, meant)
     tail = _common(written[head:][::-1], meant[head:][::-1])
     one, other = written[head : len(written) - tail], meant[head : len(meant) - tail]

@@ -87,7 +87,9 @@ def split(text: str) -> list[str]:
     size = _septets if is_cheap else _utf16_units
     if sum(map(size, text)) <= single:
         return [text]
-    pieces = [text[i] for i in range(len(text))] if is_cheap else list(_clusters(text, part))
+    if is_cheap and _EXTENDED.search(text) is None:
+        return [text[begin : begin + part] for begin in range(0, len(text), part)]
+    pieces = list(text) if is_cheap else list(_clusters(text, part))
     parts, filled = [""], 0
     for piece in pieces:
         width = sum(map(size, piece))

@@ -4,7 +4,7 @@ wordings."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 from grammar import Grammar, Keyword, PosterError, Words, poster
 from handlers import DECLARED, WORDINGS
@@ -180,7 +180,17 @@ def wording_faults(
 ) -> list[str]:
     if not text or not text.strip():
         return ["this wording is missing"]
-    return replies.faults(text, offer.names, usage, budget, offer.widest)
+    if offer.widest:
+        return replies.faults(text, offer.names, usage, budget, offer.widest)
+    return list(_faults(text, offer.names, tuple(usage.items()), budget))
+
+
+@lru_cache(maxsize=4096)
+def _faults(
+    text: str, names: frozenset[str], usage: tuple[tuple[str, str], ...], budget: int
+) -> tuple[str, ...]:
+    """Keeps what was found: a draft differs from what is published in few of its wordings."""
+    return tuple(replies.faults(text, names, dict(usage), budget))
 
 
 def list_offers(read: Document) -> dict[str, Offer]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 
 from grammar import PosterError, poster
 from grammar.suggest import SHORTEST, is_typo
@@ -225,14 +226,14 @@ def _acting_within(read: Document) -> Iterator[str]:
 
 def _slips(owners: Mapping[str, str]) -> Iterator[str]:
     words = sorted(word for word in owners if " " not in word and len(word) >= SHORTEST)
-    for index, one in enumerate(words):
-        for other in words[index + 1 :]:
-            pair = {owners[one], owners[other]}
-            if len(pair) == 2 and pair & CHANGING and is_typo(one, other):
-                yield (
-                    f"{one} ({owners[one]}) and {other} ({owners[other]}) are one slip apart, "
-                    "and one of them changes something"
-                )
+    changing = {word for word in words if owners[word] in CHANGING}
+    for one, other in combinations(words, 2):
+        is_asked = one in changing or other in changing
+        if is_asked and owners[one] != owners[other] and is_typo(one, other):
+            yield (
+                f"{one} ({owners[one]}) and {other} ({owners[other]}) are one slip apart, "
+                "and one of them changes something"
+            )
 
 
 def _shadowed_aliases(owners: Mapping[str, str], read: Document) -> Iterator[str]:
