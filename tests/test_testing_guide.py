@@ -1,13 +1,14 @@
 """Tries the examples of docs/testing.md from an empty folder."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
+
+import pytest
 
 from smsgw.transcripts import format as transcripts
 from smsgw.transcripts.values import OFFICER_REASONS, OUTCOMES, QUESTIONS, REASONS
+from tests.support.commands import called
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "testing.md").read_text("utf-8")
 FILE = re.compile(r"`([\w/]+\.(?:yaml|csv))`:\n\n```(?:yaml|csv)\n(.*?)```", re.DOTALL)
@@ -25,17 +26,12 @@ PARTS = (
 )
 
 
-def replay(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from smsgw.cli import main; main()", "replay", *arguments],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-    )
+def replay(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return called({}, "replay", *arguments)
 
 
-def test_the_examples_agree(tmp_path: Path) -> None:
+def test_the_examples_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     files = FILE.findall(GUIDE)
     assert [name for name, _ in files] == [
         "balance.yaml",
@@ -48,14 +44,14 @@ def test_the_examples_agree(tmp_path: Path) -> None:
     for name, text in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    done = replay(tmp_path, ".")
+    done = replay(".")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "disclosure      1      1        0" in done.stderr
-    updated = replay(tmp_path, "balance.yaml", "--update")
+    updated = replay("balance.yaml", "--update")
     assert updated.returncode == 0
     assert "Rp123.456.789" in (tmp_path / "balance.yaml").read_text()
     (tmp_path / "balance.yaml").write_text(files[0][1].replace("keyword: saldo", "keyword: salod"))
-    broken = replay(tmp_path, "balance.yaml")
+    broken = replay("balance.yaml")
     assert broken.returncode == 2
     assert "balance.yaml:8:23: there is no keyword 'salod'; did you mean 'saldo'?" in broken.stderr
     assert "1 fault in 1 file; nothing was run" in broken.stderr
