@@ -74,7 +74,7 @@ class TopicReader:
         said = self._read_fields(meant, text, words, concepts)
         if isinstance(said, Misread):
             return said
-        return replace(said, is_slip=True, also=self._also(topics, concepts))
+        return replace(said, is_slip=True, also=self._also(topics[0], concepts))
 
     def names_other(self, words: Sequence[str]) -> bool:
         """Tells whether a sentence names other matters, and none of ours."""
@@ -125,15 +125,15 @@ class TopicReader:
         word = meant.read.poster.keyword
         return self._fields.read(meant.read, word, f"{meant.further} {said}")
 
-    def _also(self, topics: Sequence[Topic], concepts: Mapping[str, set[int]]) -> str | None:
-        """Returns what the next topic means that is about other words than the first."""
-        first, *others = topics
+    def _also(self, first: Topic, concepts: Mapping[str, set[int]]) -> str | None:
+        """Returns what the sentence asks for beside its first topic: what the next one means that
+        is about other words."""
         own = _positions({name: concepts[name] for name in first.needs})
-        for topic in others:
+        left = {name: words - own for name, words in concepts.items() if not words <= own}
+        for topic in self._find(left):
             read = self._meanings[topic.name].read
             is_plain = not (read.keyword.alone or read.keyword.asked)
-            words = _positions({name: concepts[name] for name in topic.needs})
-            if is_plain and read is not self._meanings[first.name].read and not words & own:
+            if is_plain and read is not self._meanings[first.name].read:
                 return topic.means
         return None
 
