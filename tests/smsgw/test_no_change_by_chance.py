@@ -51,6 +51,7 @@ SEEDS = yaml.safe_load(shipped_text())
 KEYWORDS: dict[str, dict] = SEEDS["keywords"]
 FREE = frozenset(SEEDS["fillers"]) | frozenset(SEEDS["courtesy"])
 DOUBTS, ADDRESSED = frozenset(SEEDS["doubts"]), frozenset(SEEDS["addressed"])
+ANSWERS = SEEDS["answers"]
 LONGEST_FREE_NUMBER = 5  # digits: 2757, a year
 SHORT_NUMBER = (4, 5)  # digits
 
@@ -194,6 +195,42 @@ def is_yes(words: list[str]) -> bool:
     is_all = all(word in own or is_free(word) for word in words)
     is_all = is_all and all(len(word) in SHORT_NUMBER for word in words if word.isdecimal())
     return bool(leads) and is_all and not is_question(words)
+
+
+def undrawn(word: str) -> str:
+    """Removes letters that were drawn out: YAAA and YAA are YA."""
+    plain = "".join(
+        letter for at, letter in enumerate(word) if word[max(at - 2, 0) : at + 1] != letter * 3
+    )
+    plain = plain if len(plain) == len(word) else re.sub(r"(.)\1+", r"\1", word)
+    return plain[:-1] if len(plain) > 2 and plain[-1] == plain[-2] else plain
+
+
+YES_PHRASES = [*WAYS["ya"], *(words_of(each) for each in ANSWERS["yes"])]
+OTHER_PHRASES = [
+    *WAYS["tidak"],
+    *(words_of(each) for name in ("no", "unsure") for each in ANSWERS[name]),
+]
+WITH_YES = frozenset(ANSWERS["with_yes"])
+
+
+def is_agreed(words: list[str]) -> bool:
+    """Tells whether it is a yes in whichever words: it leads, or is said again, and nothing beside
+    it asks, refuses or takes anything back."""
+    plain = [undrawn(each) for each in words]
+    front = list(dropwhile(ADDRESSED.__contains__, plain))
+    if is_question(plain) or any(list(places(plain, each)) for each in OTHER_PHRASES):
+        return False
+    if sum(map(str.isdecimal, plain)) > 1 or any(
+        len(each) not in SHORT_NUMBER for each in plain if each.isdecimal()
+    ):
+        return False
+    own = WITH_YES.union(FREE, ADDRESSED, *YES_PHRASES)
+    leads = any(front[: len(each)] == each for each in YES_PHRASES)
+    said = [each for each in YES_PHRASES if any(True for _ in places(plain, each))]
+    is_clear = any(not FREE.issuperset(each) for each in said)
+    is_all = all(each in own or each.isdecimal() for each in plain)
+    return is_all and ((leads and front == plain) or is_clear)
 
 
 @dataclass(frozen=True)
@@ -380,6 +417,27 @@ def slips(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(ways))
 
 
+def spoken(*lists: object) -> list[str]:
+    """Returns the words of several lists of the configuration."""
+    return sorted({str(word).lower() for listed in lists for word in listed})
+
+
+TOPICS = SEEDS["topics"].values()
+EXAMPLES = [topic[name] for topic in TOPICS for name in ("hit", "miss")]
+CONCEPTS = spoken(*SEEDS["concepts"].values(), SEEDS["function_words"])
+SAID_YES = spoken(ANSWERS["yes"], KEYWORDS["ya"]["aliases"], ["ya", "yaaa", "iyaa"])
+SAID_NO = spoken(ANSWERS["no"], KEYWORDS["tidak"]["aliases"], ANSWERS["unsure"], ["tidak"])
+BESIDE = spoken(
+    *(ANSWERS[name] for name in ("with_yes", "with_no", "with_choice")),
+    *ANSWERS["letters"].values(),
+    ANSWERS["signs"],
+    FREE,
+    ADDRESSED,
+    SEEDS["with_courtesy"],
+)
+TAKES_BACK = ["tapi nanti", "gak ya", "dulu deh", "besok", "kalau bisa", "tapi", "nanti", "asal"]
+TAKES_BACK += ["belum", "jangan", "?", "mikir dulu", "gak jadi", "batal", "bukan", "lupa", "apa"]
+
 heads = st.one_of(
     st.sampled_from(ACTING), st.sampled_from(ACTING), slips(), st.sampled_from(ALIASES)
 )
@@ -389,10 +447,17 @@ single = st.one_of(
     fillers,
     fillers,
     heads,
-    *map(st.sampled_from, (VOCABULARY, LISTED, NUMBERS, MARKS)),
+    *map(st.sampled_from, (VOCABULARY, LISTED, NUMBERS, MARKS, CONCEPTS, SAID_YES, SAID_NO)),
 )
 few = st.lists(single, max_size=3).map(" ".join)
-sentences = st.sampled_from([*SENTENCES, *SPOKEN])
+sentences = st.sampled_from([*SENTENCES, *SPOKEN, *EXAMPLES])
+answer = st.one_of(*map(st.sampled_from, (SAID_YES, SAID_YES, SAID_NO)))
+beside = st.one_of(*map(st.sampled_from, (BESIDE, BESIDE, SAID_YES, TAKES_BACK, NUMBERS)))
+answers = st.tuples(
+    st.lists(beside, max_size=2).map(" ".join),
+    answer,
+    st.lists(st.one_of(beside, answer, single), max_size=3).map(" ".join),
+).map(" ".join)
 texts = st.one_of(
     sentences,
     st.tuples(few, heads, few).map(" ".join),
@@ -410,16 +475,14 @@ def may_change(state: State, text: str) -> set[str]:
     allowed = {part for name in plain for part in CHANGES[name]}
     if ends_something(said) or any(list(places(words_of(text), each)) for each in PHRASES):
         allowed |= CHANGES["stop"]
-    if is_yes(said):
+    if is_yes(said) or is_agreed(said):
         allowed |= state.yes
     if sum(map(str.isdecimal, text)) >= len(P1_NKP):
         allowed |= state.completes
     return allowed
 
 
-@given(st.sampled_from(sorted(STATES)), cased)
-@depth.examples(1200)
-def test_random_messages_change_nothing(world: World, name: str, text: str) -> None:
+def check_that_only_what_was_said_is_changed(world: World, name: str, text: str) -> None:
     begun = world.begin(name)
     text = text.replace("=code", (*begun.codes, "BCDFGHJ")[0])
     world.say(begun.state.speaker, text)
@@ -430,6 +493,18 @@ def test_random_messages_change_nothing(world: World, name: str, text: str) -> N
         assert changed == {"stopped"}
         world.say(begun.state.speaker, "MULAI")
         assert protected_rows(world.rt) == begun.holds
+
+
+@given(st.sampled_from(sorted(STATES)), cased)
+@depth.examples(1200)
+def test_random_messages_change_nothing(world: World, name: str, text: str) -> None:
+    check_that_only_what_was_said_is_changed(world, name, text)
+
+
+@given(st.sampled_from(sorted(name for name, state in STATES.items() if state.yes)), answers)
+@depth.examples(600)
+def test_random_answers_agree_to_nothing(world: World, name: str, text: str) -> None:
+    check_that_only_what_was_said_is_changed(world, name, text)
 
 
 PLAIN = [
@@ -458,6 +533,8 @@ PLAIN = [
     ("asked BAHASA?", "ya", "language"),
     ("asked NOTIF?", "ya", "news"),
     ("asked LAPOR?", "ya", "cases"),
+    ("asked to agree", "muhun pak, daftarkan", "bindings"),
+    ("asked STOP?", "leres", "stopped"),
 ]
 
 

@@ -1,0 +1,48 @@
+"""Sentences are read by the concepts in them, and each word of a concept is needed."""
+
+import pytest
+
+from grammar.concepts import ConceptReader, forms_of, undrawn
+from tests.support.sentences import ADVICE, needless
+
+CONCEPTS = ConceptReader(
+    {"WITHDRAW": ["CAIR", "AMBIL"], "CARD": ["KARTU"], "OLD_CARD": ["KARTU LAMA"], "I": ["SAYA"]}
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("CAIR", {"WITHDRAW": {0}}),
+        ("DICAIRKAN", {"WITHDRAW": {0}}),
+        ("CAIRRR", {"WITHDRAW": {0}}),
+        ("KARTUNYA SAYA", {"CARD": {0}, "I": {1}}),
+        ("KARTU LAMA SAYA", {"OLD_CARD": {0, 1}, "I": {2}}),
+        ("KARTU BARU KARTU", {"CARD": {0, 2}}),
+        ("AMBILKANNYA", {"WITHDRAW": {0}}),
+        ("RUMAH", {}),
+        ("", {}),
+    ],
+)
+def test_the_longest_phrase_and_any_form_of_a_word_are_found(
+    text: str, found: dict[str, set[int]]
+) -> None:
+    assert CONCEPTS.read(text.split()) == found
+
+
+@pytest.mark.parametrize("word", ["IKAN", "DIA", "TERAS"])
+def test_no_stem_is_shorter_than_four_letters(word: str) -> None:
+    assert list(forms_of(word)) == [word]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "plain"), [("YAAA", "YA"), ("YAA", "YA"), ("OKEEEE", "OKE"), ("AA", "AA"), ("A", "A")]
+)
+def test_letters_drawn_out_count_once(drawn: str, plain: str) -> None:
+    assert undrawn(drawn) == plain
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("place", ["concepts.", "function_words", "unrelated"])
+def test_each_word_is_needed_by_a_sentence(place: str) -> None:
+    assert needless(place) == [], ADVICE
