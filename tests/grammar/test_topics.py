@@ -49,7 +49,9 @@ def test_each_topic_is_needed_by_a_sentence() -> None:
     assert needless == [], ADVICE
 
 
-phrases = st.lists(st.sampled_from([*PHRASES, "?", "1", "19012345678", "%", "DI", "NYA"]), max_size=400)
+phrases = st.lists(
+    st.sampled_from([*PHRASES, "?", "1", "19012345678", "%", "DI", "NYA"]), max_size=400
+)
 
 
 @given(phrases, st.sampled_from([" ", "", ", ", "\n"]))

@@ -89,12 +89,17 @@ def main(is_written: bool) -> None:
     for each, text in proposed.items():
         click.echo(f"{each}: {text}")
     sentences += proposed.values()
-    if is_written:
-        write(sentences, document)
     for each in sorted(needless, key=str):
         click.echo(f"{each}: nothing changes without it; remove it", err=True)
-    for name in unnoticed_topics(document, [*examples(), *sentences]):
-        click.echo(f"topics: {name}: nothing changes without it; add a sentence", err=True)
+    proposer = Proposer(document, sentences, examples())
+    needless_topics = unnoticed_topics(document, [*examples(), *sentences])
+    for topic in (each for each in document.words.topics if each.name in needless_topics):
+        said = proposer.propose_for_topic(topic)
+        sentences += [said] if said else []
+        told = said or "nothing changes without it; remove it"
+        click.echo(f"topics.{topic.name}: {told}", err=said is None)
+    if is_written:
+        write(sentences, document)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,7 @@ def without(words: Words, dropped: Collection[Listed]) -> Words:
         return type(listed)(each for each in listed if (place, each) not in gone)
 
     flat = {name: kept(name, getattr(words, name)) for name in FLAT}
-    answers = {
-        name: kept(f"answers.{name}", getattr(words.answers, name)) for name in OF_ANSWERS
-    }
+    answers = {name: kept(f"answers.{name}", getattr(words.answers, name)) for name in OF_ANSWERS}
     letters = {
         letter: kept(f"answers.letters.{letter}", listed)
         for letter, listed in words.answers.letters.items()

@@ -10,7 +10,7 @@ from grammar.compiled import WORDS
 from grammar.concepts import ConceptReader
 from grammar.normalise import normalise
 from smsgw.configuration.document import Document
-from tools.sentences.listed import Listed, without
+from tools.sentences.listed import Listed, without, without_topic
 from tools.sentences.noticed import Reader
 
 # What stands around a word that is not replaced. Names and towns are words that nobody lists: of a
@@ -45,6 +45,8 @@ AROUND = {
 }
 OTHERS = 4  # words of each other concept that are tried beside it
 MOST_PAIRED = 60  # sentences of words of a topic
+
+
 class Proposer:
     def __init__(self, document: Document, sentences: Sequence[str], hits: Sequence[str]) -> None:
         """Takes the examples of the topics, and the sentences that there are."""
@@ -66,6 +68,17 @@ class Proposer:
                 return sentence
             second = second or sentence
         return second
+
+    def propose_for_topic(self, topic: Topic) -> str | None:
+        """Returns a few words that are read in another way without the topic."""
+        words = self._document.words
+        reader = Reader(self._document, without_topic(words, topic.name))
+        for concept in topic.needs:
+            for word in words.concepts[concept]:
+                for said in islice(self._pairs(topic, concept, word.lower()), MOST_PAIRED):
+                    if reader.read(said) != self._usual.read(said):
+                        return said
+        return None
 
     def _candidates(self, listed: Listed) -> Iterator[tuple[str, str | None]]:
         """Yields sentences with the word, each with one that means the same."""
@@ -100,7 +113,7 @@ class Proposer:
             lists = [self._document.words.concepts[name][:OTHERS] for name in names]
             for others in islice(product(*lists), MOST_PAIRED // len(wanted) or 1):
                 said = " ".join(others).lower()
-                yield from (f"{said} {word}", f"{word} {said}")
+                yield from (f"{said} {word}".strip(), f"{word} {said}".strip())
 
     def _in_place(self, concept: str, word: str) -> Iterator[tuple[str, str]]:
         """Yields sentences in which the word stands for another of its concept, or of one that a
@@ -117,9 +130,8 @@ class Proposer:
         words = WORDS.findall(normalise(base))
         found = self._concepts.read(words)
         taken = set().union(*(found.get(name, set()) for name in concepts))
-        if not taken:
-            return
-        first = min(taken)
-        written = [word if at == first else each.lower() for at, each in enumerate(words)]
-        kept = [each for at, each in enumerate(written) if at == first or at not in taken]
-        yield " ".join(kept), base
+        if taken:
+            first = min(taken)
+            written = [word if at == first else each.lower() for at, each in enumerate(words)]
+            kept = [each for at, each in enumerate(written) if at == first or at not in taken]
+            yield " ".join(kept), base
