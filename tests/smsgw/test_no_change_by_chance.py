@@ -188,22 +188,22 @@ def is_question(words: list[str]) -> bool:
 def is_yes(words: list[str]) -> bool:
     """Tells whether YA is at the front, perhaps with a typo, with nothing else said and nothing
     asked."""
+    numbers = [each for each in words if each.isdecimal()]
+    words = [each for each in words if not each.isdecimal()]
     front, ways = list(dropwhile(ADDRESSED.__contains__, words)), WAYS["ya"]
     slipped = [front[:1] for way in ways if front and is_slip(front[0], " ".join(way))]
     leads = [way for way in [*ways, *slipped] if front[: len(way)] == way or words == way]
     own = ADDRESSED.union(*ways, *slipped)
     is_all = all(word in own or is_free(word) for word in words)
-    is_all = is_all and all(len(word) in SHORT_NUMBER for word in words if word.isdecimal())
+    is_all = is_all and all(len(each) in SHORT_NUMBER for each in numbers)
     return bool(leads) and is_all and not is_question(words)
 
 
 def undrawn(word: str) -> str:
     """Removes letters that were drawn out: YAAA and YAA are YA."""
-    plain = "".join(
-        letter for at, letter in enumerate(word) if word[max(at - 2, 0) : at + 1] != letter * 3
-    )
-    plain = plain if len(plain) == len(word) else re.sub(r"(.)\1+", r"\1", word)
-    return plain[:-1] if len(plain) > 2 and plain[-1] == plain[-2] else plain
+    plain = re.sub(r"([^\W\d_])\1\1+", r"\1", word)
+    is_doubled = len(plain) > 2 and plain.isalpha() and plain[-1] == plain[-2]
+    return plain[:-1] if is_doubled else plain
 
 
 YES_PHRASES = [*WAYS["ya"], *(words_of(each) for each in ANSWERS["yes"])]
@@ -212,25 +212,29 @@ OTHER_PHRASES = [
     *(words_of(each) for name in ("no", "unsure") for each in ANSWERS[name]),
 ]
 WITH_YES = frozenset(ANSWERS["with_yes"])
+PARTICLES = frozenset(SEEDS["fillers"])
+SEPARATOR = "SPASI"  # as posters spell a space
 
 
 def is_agreed(words: list[str]) -> bool:
     """Tells whether it is a yes in whichever words: it leads, or is said again, and nothing beside
     it asks, refuses or takes anything back."""
-    plain = [undrawn(each) for each in words]
+    numbers = [each for each in words if each.isdecimal()]
+    said = (undrawn(each) for each in words if not each.isdecimal())
+    plain = [each for each in said if each != SEPARATOR]
     front = list(dropwhile(ADDRESSED.__contains__, plain))
     if is_question(plain) or any(list(places(plain, each)) for each in OTHER_PHRASES):
         return False
-    if sum(map(str.isdecimal, plain)) > 1 or any(
-        len(each) not in SHORT_NUMBER for each in plain if each.isdecimal()
-    ):
+    if len(numbers) > 1 or any(len(each) not in SHORT_NUMBER for each in numbers):
         return False
     own = WITH_YES.union(FREE, ADDRESSED, *YES_PHRASES)
-    leads = any(front[: len(each)] == each for each in YES_PHRASES)
-    said = [each for each in YES_PHRASES if any(True for _ in places(plain, each))]
-    is_clear = any(not FREE.issuperset(each) for each in said)
-    is_all = all(each in own or each.isdecimal() for each in plain)
-    return is_all and ((leads and front == plain) or is_clear)
+    leads = any(each in (front[: len(each)], plain[: len(each)]) for each in YES_PHRASES)
+    is_clear = any(
+        list(places(plain, each)) and not PARTICLES.issuperset(each) for each in YES_PHRASES
+    )
+    is_all = own.issuperset(plain)
+    is_first = front == plain or plain in YES_PHRASES
+    return is_all and ((leads and is_first) or is_clear)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,11 @@ WAITING = "tests/smsgw/console/waiting/test_registrations.py"
 LOAD = "tests/smsgw/ledger/test_csv_import.py"
 TYPED = "tests/grammar/test_typed.py::test_typed_messages_are_recognised"
 PARSER = "tests/grammar/test_parser.py"
+SLIPS = "tests/grammar/test_slips.py"
+TOPICS = "tests/grammar/test_topics.py"
+CONCEPTS = "tests/grammar/test_concepts.py"
+ANSWERS = "tests/grammar/test_answers.py"
+CHANCE = "tests/smsgw/test_no_change_by_chance.py"
 
 DISCLOSURE_TESTS = (REGISTRATION, RESPONDER, STRANGERS)
 
@@ -187,6 +192,11 @@ MODULES = (
         (RESPONDER, LIMIT),
         hints=("throttled", "tolak"),
     ),
+    Module("grammar/topics.py", STRUCTURE, (TOPICS, CONCEPTS, PARSER, TYPED)),
+    Module("grammar/concepts.py", STRUCTURE, (CONCEPTS, TOPICS)),
+    Module("grammar/answers.py", STRUCTURE, (ANSWERS, TOPICS, DECISION, CHANCE), hints=("ya",)),
+    Module("grammar/slips.py", STRUCTURE, (SLIPS, PARSER, TYPED)),
+    Module("grammar/whole_message.py", STRUCTURE, (PARSER, ANSWERS, TYPED, CHANCE), hints=("ya",)),
     Module("handlers/saldo.py", MONEY, (RESPONDER,)),
     Module("handlers/iuran.py", MONEY, (RESPONDER,)),
     Module("handlers/jp.py", MONEY, (RESPONDER,)),
@@ -247,8 +257,8 @@ MODULES = (
 CONFIGURATION_TESTS = {
     SAFETY: (REDACT, REPLIES, REGISTRATION),
     MONEY: (REPLIES, RESPONDER),
-    WORDS: (PARSER, TYPED),
-    STRUCTURE: (PARSER, REPLIES, TYPED),
+    WORDS: (PARSER, TYPED, TOPICS),
+    STRUCTURE: (PARSER, REPLIES, TYPED, TOPICS),
 }
 
 
