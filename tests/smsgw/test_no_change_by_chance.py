@@ -77,8 +77,8 @@ A_CODE = re.compile(r"[B-DF-HJ-NP-TV-Z]{5,9}")
 
 def words_of(text: str) -> list[str]:
     """Returns words, numbers and question marks, in their order."""
-    plain = unicodedata.normalize("NFKC", text).upper()
-    plain = "".join(each for each in plain if unicodedata.category(each) not in {"Cf", "Cs"})
+    plain = unicodedata.normalize("NFKD", text).upper()
+    plain = "".join(each for each in plain if unicodedata.category(each) not in {"Cf", "Cs", "Mn"})
     return re.findall(r"[^\W\d_]+|\d+|\?", re.sub(r"['’`´]", "", plain))
 
 

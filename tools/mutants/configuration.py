@@ -166,7 +166,8 @@ def _of_services(services: list[Raw]) -> Iterator[Change]:
         name, path = service["name"], ("services", index)
         about = (name, "misdirected")
         yield Change(path, DROPPED, "dropped", WORDS, "dropped", f"services.{name}", about)
-        yield from _words(service["words"], (*path, "words"), WORDS)
+        for key in ("words", "anywhere"):
+            yield from _words(service.get(key, ()), (*path, key), WORDS)
         for key in ("contact", "digits", "niks"):
             if key in service:
                 value = type(service[key])(int(service[key]) + 1)
