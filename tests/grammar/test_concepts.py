@@ -30,6 +30,15 @@ def test_the_longest_phrase_and_any_form_of_a_word_are_found(
     assert CONCEPTS.read(text.split()) == found
 
 
+@pytest.mark.parametrize(
+    "word",
+    "DICAIR NGCAIR NGECAIR KECAIR TERCAIR BERCAIR SECAIR CAIRNYA CAIRNE CAIRE CAIRKU CAIRMU "
+    "CAIRKAN CAIRKEUN CAIRIN CAIRAN CAIRI CAIRLAH CAIRKAH CAIRNA".split(),
+)
+def test_each_beginning_and_ending_is_read(word: str) -> None:
+    assert CONCEPTS.read([word]) == {"WITHDRAW": {0}}
+
+
 @pytest.mark.parametrize("word", ["IKAN", "DIA", "TERAS"])
 def test_no_stem_is_shorter_than_four_letters(word: str) -> None:
     assert list(forms_of(word)) == [word]

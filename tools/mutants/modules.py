@@ -65,6 +65,7 @@ CONCEPTS = (
     "tests/grammar/test_concepts.py::test_the_longest_phrase_and_any_form_of_a_word_are_found"
 )
 STEMS = "tests/grammar/test_concepts.py::test_no_stem_is_shorter_than_four_letters"
+AFFIXES = "tests/grammar/test_concepts.py::test_each_beginning_and_ending_is_read"
 DRAWN = "tests/grammar/test_concepts.py::test_letters_drawn_out_count_once"
 ANSWERS = "tests/grammar/test_answers.py::test_an_answer_is_read_in_whichever_words"
 NO_ANSWER = (
@@ -202,7 +203,7 @@ MODULES = (
         hints=("throttled", "tolak"),
     ),
     Module("grammar/topics.py", STRUCTURE, (TOPICS, NO_TOPIC, PARSER, TYPED)),
-    Module("grammar/concepts.py", STRUCTURE, (CONCEPTS, STEMS, DRAWN, TOPICS)),
+    Module("grammar/concepts.py", STRUCTURE, (CONCEPTS, AFFIXES, STEMS, DRAWN, TOPICS)),
     Module("grammar/answers.py", STRUCTURE, (ANSWERS, NO_ANSWER, TOPICS, DECISION), hints=("ya",)),
     Module("grammar/slips.py", STRUCTURE, (SLIPS, PARSER, TYPED)),
     Module(
