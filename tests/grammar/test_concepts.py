@@ -32,8 +32,28 @@ def test_the_longest_phrase_and_any_form_of_a_word_are_found(
 
 @pytest.mark.parametrize(
     "word",
-    "DICAIR NGCAIR NGECAIR KECAIR TERCAIR BERCAIR SECAIR CAIRNYA CAIRNE CAIRE CAIRKU CAIRMU "
-    "CAIRKAN CAIRKEUN CAIRIN CAIRAN CAIRI CAIRLAH CAIRKAH CAIRNA".split(),
+    [
+        "DICAIR",
+        "NGCAIR",
+        "NGECAIR",
+        "KECAIR",
+        "TERCAIR",
+        "BERCAIR",
+        "SECAIR",
+        "CAIRNYA",
+        "CAIRNE",
+        "CAIRE",
+        "CAIRKU",
+        "CAIRMU",
+        "CAIRKAN",
+        "CAIRKEUN",
+        "CAIRIN",
+        "CAIRAN",
+        "CAIRI",
+        "CAIRLAH",
+        "CAIRKAH",
+        "CAIRNA",
+    ],
 )
 def test_each_beginning_and_ending_is_read(word: str) -> None:
     assert CONCEPTS.read([word]) == {"WITHDRAW": {0}}
