@@ -63,16 +63,20 @@ class AnswerReader:
     def _yes_or_no(self, text: str, words: list[str]) -> str | None:
         if self._whole.is_asking(text, words) or not _bears_number(text):
             return None
-        front = self._whole.front(words)
+        front = words if longest_of(self._phrases, words) else self._whole.front(words)
         phrase = longest_of(self._phrases, front)
         is_first = len(front) == len(words) or phrase not in self._particles
+        before = set[str]()
         while front and not phrase and front[0] in self._before_no:
+            before.add(front[0])
             front = front[1:]
             phrase = longest_of(self._phrases, front)
             is_first = False
         meant, rest = self._phrases.get(phrase), front[len(phrase) :]
         if meant == YES and not (is_first or self._is_said_again(rest)):
             return None  # a "ya" further on is a particle
+        if meant == YES and not before <= self._beside[YES]:
+            return None
         if meant == YES and phrase in self._thanks and not self._courtesy.isdisjoint(rest):
             return None  # NGGIH MATUR SUWUN thanks
         if meant == NO and len(phrase) > 1:
@@ -92,6 +96,8 @@ class AnswerReader:
             phrase = longest_of(self._phrases, words[index:])
             if phrase and self._phrases[phrase] == meant:
                 index += len(phrase)
+            elif phrase and meant == YES:
+                return False
             elif words[index] in self._beside[meant]:
                 index += 1
             else:

@@ -37,7 +37,8 @@ class ConceptReader:
         for index, word in enumerate(words):
             for name in self._by_word(word):
                 found[name].add(index)
-            for length in range(2, LONGEST_ALIAS + 1 if word in self._begins else 2):
+            most = min(LONGEST_ALIAS, len(words) - index) if word in self._begins else 1
+            for length in range(2, most + 1):
                 for name in self._of.get(tuple(words[index : index + length]), ()):
                     found[name].update(range(index, index + length))
         return found

@@ -28,7 +28,7 @@ from grammar.compiled import (
 from grammar.fields import SHORTEST_NUMBER, FieldReader, holds_long_number, holds_short_number
 from grammar.normalise import normalise
 from grammar.opt_out import OptOutReader
-from grammar.reading import NO_FIELDS, Command, Fields, Keyword, Misread, Reason, Words
+from grammar.reading import NO, NO_FIELDS, YES, Command, Fields, Keyword, Misread, Reason, Words
 from grammar.redact import Redacted, Redactor
 from grammar.services import misdirection, service_of
 from grammar.signature import LONGEST_NAME, LONGEST_SIGNATURE, signature_pattern
@@ -121,8 +121,10 @@ class Grammar:
         read = (
             self._whole.read(body, unsigned) or self._by_phrase(words) or self._stop(body, unsigned)
         )
-        if read is not None:
+        if read is not None and read.keyword.id not in {YES, NO}:
             return Command(read.keyword.id, NO_FIELDS, " ".join(unsigned), "")
+        if read is not None:
+            return self._yes_or_no(read.keyword.id, body, unsigned)
         meaningful = [word for word in words if word not in self._fillers]
         if len(meaningful) == 1 and meaningful[0] in self._either:
             first, second = self._either[meaningful[0]]
@@ -144,6 +146,15 @@ class Grammar:
             or self._without_keyword(text, words)
         )
         return self._with_answer(self._in_doubt_of_stop(result, unsigned) or result, body)
+
+    def _yes_or_no(self, meant: str, text: str, words: list[str]) -> Command | Misread:
+        """Returns the yes or no that is the whole message, unless the words beside it take it back:
+        YES NO, TIDAK TAU."""
+        answer, said = self._answers.read(text), " ".join(words)
+        if answer == meant:
+            return Command(meant, NO_FIELDS, said, "")
+        reason = Reason.COURTESY if self._is_courtesy(text, words) else Reason.UNKNOWN
+        return Misread(reason, rest=said, as_answer=answer)
 
     def _with_answer(self, read: Command | Misread, text: str) -> Command | Misread:
         answer = self._answers.read(text)
@@ -214,7 +225,7 @@ class Grammar:
                     result = replace(result, is_slip=is_slip, also=also)
                 leads = self._free.issuperset(words[:index])
                 is_command = leads and self._is_command(read, text, words, named)
-                is_command = is_command or holds_long_number(text)
+                is_command = is_command or holds_long_number(text) or "nkp" in result.fields
                 return NamedKeyword(result, named, leads, is_command)
         return None
 

@@ -26,6 +26,7 @@ class SlipReader:
         whole: WholeMessageReader,
     ) -> None:
         self._fillers, self._courtesy = words.fillers, words.courtesy
+        self._harmless = words.fillers | words.courtesy | words.addressed
         self._real_words = words.real_words
         self._fields, self._whole = fields, whole
         self._single = {alias[0]: read for alias, read in aliases.items() if len(alias) == 1}
@@ -86,6 +87,8 @@ class SlipReader:
     def _is_slipped_assent(self, word: str, text: str, words: list[str]) -> bool:
         """Tells whether this is YA with one typo: at the front, with no question and no number."""
         is_first = self._whole.front(words)[:1] == [word]
+        if any(each not in self._harmless for each in words if each != word):
+            return False
         return is_first and not self._whole.is_asking(text, words) and not re.search(r"\d", text)
 
     def _pair(self, words: list[str]) -> Command | None:
