@@ -1,4 +1,4 @@
-"""Answers BAHASA EN and BAHASA ID: sets the language of replies."""
+"""Answers BAHASA and a language, such as BAHASA EN: sets the language of replies."""
 
 from handlers.changes import SetLanguage
 from handlers.question import Outcome, Question, Reply

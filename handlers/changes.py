@@ -177,7 +177,7 @@ class SetNews:
 
 @dataclass(frozen=True, slots=True)
 class SetLanguage:
-    """Sets the language of replies from now on: id or en."""
+    """Sets the language of replies from now on: id, en, jv or su."""
 
     language: str
 

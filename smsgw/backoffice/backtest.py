@@ -237,7 +237,7 @@ def _source(by: Configuration, answered: ComparedAnswer) -> str:
     """Returns the wording, without anybody's values."""
     if not answered.wording:
         return ""
-    pieces = by.wordings[answered.language][answered.wording].pieces
+    pieces = by.wording(answered.wording, answered.language).pieces
     return "".join(piece.source for piece in pieces)
 
 

@@ -1,5 +1,6 @@
 """Compares what two configurations would answer. Nothing is stored or sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -90,9 +91,9 @@ class Comparison:
     def _is_worded_alike(self, reply: Reply, language: str) -> bool:
         language, was, becomes = _reply_language(reply, language), self.was, self.becomes
         return (
-            was.wordings[language][reply.wording] == becomes.wordings[language][reply.wording]
+            was.wording(reply.wording, language) == becomes.wording(reply.wording, language)
             and was.budget(reply.wording) == becomes.budget(reply.wording)
-            and was.terms.get(language) == becomes.terms.get(language)
+            and _terms(was, reply, language) == _terms(becomes, reply, language)
         )
 
     def _decide(
@@ -136,6 +137,10 @@ class CachedLedger:
 def configuration(text: str, day: date) -> Configuration:
     """Returns what was published or drafted, as of a day. Raises KeywordsError."""
     return compiler.load_published(text, day)
+
+
+def _terms(by: Configuration, reply: Reply, language: str) -> Mapping[str, str] | None:
+    return by.terms.get(by.language_of(reply.wording, language))
 
 
 def _reply_language(reply: Reply, language: str) -> str:

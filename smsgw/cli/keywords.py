@@ -75,6 +75,8 @@ def bring(file: Path, only_draft: bool, reason: str | None, yes: bool) -> None:
         raise click.ClickException(str(error)) from None
     except versions.Outdated:
         raise click.ClickException("someone has just changed the draft; try again") from None
+    for warning in lint.unreviewed(read):
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"version {number} is published")
 
 

@@ -15,13 +15,12 @@ from smsgw import logs
 from smsgw.configuration import placeholders, validation
 from smsgw.configuration import wording as replies
 from smsgw.configuration.document import Document, KeywordsError, Table
+from smsgw.configuration.languages import FALLBACK, LANGUAGES, REQUIRED
 from smsgw.configuration.recognition import EchoDetector
 from smsgw.configuration.schema import DEFAULT_BUDGET, Entry, Texts
 from smsgw.configuration.wording import ReplyError, Wording
 
 log = logs.get(__name__)
-
-LANGUAGES = ("id", "en")
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,23 @@ class Configuration:
 
     def text(self, wording: str, values: Mapping[str, Value], language: str) -> str:
         """Returns a reply as it is sent. Raises ReplyError."""
-        if wording not in self.wordings[language]:
-            raise ReplyError(f"no WORDINGS of a handler name {wording}")
         return replies.render(
-            self.wordings[language][wording],
+            self.wording(wording, language),
             values,
             self.budget(wording),
-            self.terms.get(language, {}),
+            self.terms.get(self.language_of(wording, language), {}),
         )
+
+    def wording(self, name: str, language: str) -> Wording:
+        """Raises ReplyError."""
+        try:
+            return self.wordings[self.language_of(name, language)][name]
+        except KeyError:
+            raise ReplyError(f"no WORDINGS of a handler name {name}") from None
+
+    def language_of(self, wording: str, language: str) -> str:
+        """Returns the language in which a phone that chose `language` gets the wording."""
+        return language if wording in self.wordings.get(language, {}) else FALLBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +176,23 @@ def _wordings(
         budget = entry.budget if entry else DEFAULT_BUDGET
         for language in LANGUAGES:
             text = (texts.get(name) or {}).get(language)
-            wrong = wording_faults(text, offer, usage, budget)
+            wrong = wording_faults(text, offer, usage, budget, is_required=language in REQUIRED)
             faults += [f"{name} ({language}): {each}" for each in wrong]
-            if text and not wrong:
+            if text and text.strip() and not wrong:
                 wordings[language][name] = replies.parse(text)
     return wordings, faults
 
 
 def wording_faults(
-    text: str | None, offer: Offer, usage: Mapping[str, str], budget: int
+    text: str | None,
+    offer: Offer,
+    usage: Mapping[str, str],
+    budget: int,
+    *,
+    is_required: bool = True,
 ) -> list[str]:
     if not text or not text.strip():
-        return ["this wording is missing"]
+        return ["this wording is missing"] if is_required else []
     if offer.widest:
         return replies.faults(text, offer.names, usage, budget, offer.widest)
     return list(_faults(text, offer.names, tuple(usage.items()), budget))

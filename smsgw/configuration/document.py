@@ -6,6 +6,7 @@ keywords:  id -> poster, aliases, wordings (name -> language -> text); further
            kind: lookup, with table; its wordings are found and not_found
 wordings:  section -> name -> language -> text, of replies that belong to no keyword
 tables:    name -> columns and rows, all texts; a row is found by its first column
+reviewed:  wordings in an optional language that somebody who speaks it has confirmed
 fillers, labels, courtesy, choices, services, either, secrets, terms
 """
 
@@ -55,6 +56,7 @@ class Document:
     terms: Mapping[str, Mapping[str, str]]
     words: Words
     tables: Mapping[str, Table]
+    reviewed: Sequence[str] = ()  # such as saldo.balance.jv
 
 
 def loads(text: str) -> RawDocument:

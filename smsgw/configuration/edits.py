@@ -8,19 +8,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from itertools import chain, count
+from typing import TypeVar
 
 from handlers import SECTIONS, custom_keyword
-from smsgw.configuration import versions
-from smsgw.configuration.compiler import LANGUAGES
+from smsgw.configuration import reviews, versions
 from smsgw.configuration.document import RawDocument
+from smsgw.configuration.languages import LANGUAGES, OPTIONAL, REQUIRED
 from smsgw.configuration.merge import MISSING
 from smsgw.configuration.schema import AN_ID, DEFAULT_BUDGET, LOOKUP, STATIC
 from smsgw.configuration.versions import Outdated
 from smsgw.storage.transaction import Transaction
 
 KEYWORDS, WORDINGS, TABLES = "keywords", "wordings", "tables"
+Written = TypeVar("Written")
+
 NEW = "NEW"  # the topic that is being added, in a form; others are in small letters
 
 MARK = 12  # characters of a hash
@@ -28,6 +32,7 @@ MARK = 12  # characters of a hash
 Form = Mapping[str, str]
 Change = Callable[[RawDocument], RawDocument | None]  # of a draft: what one part of it becomes
 Path = tuple[str, ...]  # of a field: its keys
+Writing = Callable[[], AbstractContextManager[Transaction]]
 
 
 class Clash(Exception):
@@ -49,6 +54,11 @@ class Block:
     texts: Mapping[str, str]
     words: str | None = None  # that ask for it, where it is a topic
 
+    @property
+    def has_more(self) -> bool:
+        """Tells whether it has a text in an optional language."""
+        return any(self.texts[each] for each in OPTIONAL)
+
 
 def mapping(raw: Mapping[str, object], key: str) -> RawDocument:
     """Returns the mapping at a key, or an empty one: a draft may hold anything."""
@@ -62,7 +72,7 @@ def fingerprint(part: object) -> str:
 
 
 def write(
-    writing: Callable[[], AbstractContextManager[Transaction]],
+    writing: Writing,
     group: str,
     name: str,
     change: Change,
@@ -71,16 +81,39 @@ def write(
     """Puts what `change` makes of the draft into it, as its part `name`; None takes the part out.
     Tries again once where somebody saved another part at this instant. Raises Outdated,
     KeywordsError."""
+    return _write(writing, partial(_write_once, group, name, change, author))
+
+
+def confirm(
+    writing: Writing, group: str, name: str, wording: str, made_from: str, author: str
+) -> None:
+    """Lists a wording of the part `name` as reviewed, such as balance.jv. Raises Outdated if the
+    part is not that whose fingerprint is `made_from`."""
+    _write(writing, partial(_confirm_once, group, name, wording, made_from, author))
+
+
+def _write(writing: Writing, once: Callable[[Transaction], Written]) -> Written:
     try:
         with writing() as tx:
-            return _write_once(tx, group, name, change, author)
+            return once(tx)
     except Outdated:
         with writing() as tx:
-            return _write_once(tx, group, name, change, author)
+            return once(tx)
+
+
+def _confirm_once(
+    group: str, name: str, wording: str, made_from: str, author: str, tx: Transaction
+) -> None:
+    raw, edition = versions.editable(tx)
+    mark = f"{name}.{wording}"
+    is_same = fingerprint(mapping(raw, group).get(name)) == made_from
+    if not is_same or mark not in reviews.texts(raw):
+        raise Outdated
+    versions.save(tx, reviews.confirm(raw, mark), edition, author, f"{mark} reviewed")
 
 
 def _write_once(
-    tx: Transaction, group: str, name: str, change: Change, author: str
+    group: str, name: str, change: Change, author: str, tx: Transaction
 ) -> RawDocument | None:
     raw, edition = versions.editable(tx)
     part = change(raw)
@@ -90,7 +123,8 @@ def _write_once(
     else:
         parts[name] = part
     what = name if group == KEYWORDS else f"{group}: {name}"
-    versions.save(tx, {**raw, group: parts}, edition, author, what)
+    edited = reviews.forget_edited([raw], {**raw, group: parts})
+    versions.save(tx, edited, edition, author, what)
     return part
 
 
@@ -184,7 +218,7 @@ def blocks(
     words = topics or {}
     names = dict.fromkeys((*wanted, *map(str, texts), *map(str, words)))
     found = [_block(name, mapping(texts, name), words.get(name)) for name in names]
-    return found if topics is None else [*found, Block(NEW, "", _empty_texts(), "")]
+    return found if topics is None else [*found, Block(NEW, "", dict.fromkeys(LANGUAGES, ""), "")]
 
 
 def wording_names(name: str, part: RawDocument) -> tuple[str, ...]:
@@ -216,8 +250,9 @@ def _edit_topics(edited: RawDocument, form: Form) -> None:
     topics, texts = {**mapping(edited, "topics")}, edited[WORDINGS]
     for name in topics:
         topics[name] = split_words(form.get(f"words.{name}", _join(topics[name])))
-    words, wordings = split_words(form.get(f"words.{NEW}", "")), _empty_texts()
-    wordings |= {each: single_line(form.get(f"w.{NEW}.{each}", "")) for each in wordings}
+    words, wordings = split_words(form.get(f"words.{NEW}", "")), empty_texts()
+    typed = {each: single_line(form.get(f"w.{NEW}.{each}", "")) for each in LANGUAGES}
+    wordings |= {each: text for each, text in typed.items() if text}
     if words or any(wordings.values()):
         name = _topic_id(words, texts)
         topics[name], texts[name] = words, wordings
@@ -236,8 +271,8 @@ def _topic_id(words: Sequence[str], taken: RawDocument) -> str:
     )
 
 
-def _empty_texts() -> dict[str, str]:
-    return dict.fromkeys(LANGUAGES, "")
+def empty_texts() -> dict[str, str]:
+    return dict.fromkeys(REQUIRED, "")
 
 
 def _block(name: str, texts: RawDocument, words: object) -> Block:

@@ -9,8 +9,9 @@ from itertools import combinations
 from grammar import PosterError, poster
 from grammar.suggest import SHORTEST, is_typo
 from handlers import CHANGING
-from smsgw.configuration import compiler, document, validation, wording
+from smsgw.configuration import compiler, document, reviews, validation, wording
 from smsgw.configuration.document import Document, KeywordsError, RawDocument
+from smsgw.configuration.languages import FALLBACK, OPTIONAL
 from smsgw.configuration.schema import Entry, key_of
 from smsgw.configuration.validation import ALWAYS
 from smsgw.configuration.wording import WordingError
@@ -97,7 +98,15 @@ def of(raw: RawDocument) -> Findings:
     replaced = _broken_keywords(raw, sound)
     faults += [each for each in further if not any(is_about(each, name) for name in replaced)]
     return Findings(
-        faults, [*_carriers(owners), *_missing_optional(owners), *_dead_advice(read)], read
+        faults,
+        [
+            *_carriers(owners),
+            *_missing_optional(owners),
+            *_dead_advice(read),
+            *_untold_values(read),
+            *unreviewed(read),
+        ],
+        read,
     )
 
 
@@ -214,6 +223,34 @@ def _dead_advice(read: Document) -> Iterator[str]:
         for language, text in texts.items():
             for word in dict.fromkeys(named.findall(text)):
                 yield f"{place} ({language}): it says {word}, which no keyword answers to"
+
+
+def _untold_values(read: Document) -> Iterator[str]:
+    """Yields wordings in an optional language that do not tell all that the Indonesian one does."""
+    for place, texts in compiler.texts_of(read).items():
+        needed = _required_values(texts.get(FALLBACK, ""))
+        for language in OPTIONAL:
+            text = texts.get(language)
+            missing = sorted(needed - _required_values(text)) if text else ()
+            if missing:
+                names = ", ".join(f"{{{name}}}" for name in missing)
+                yield f"{place} ({language}): it does not always tell {names}, as {FALLBACK} does"
+
+
+def unreviewed(read: Document) -> Iterator[str]:
+    """Yields what nobody who speaks the language has confirmed, and what is confirmed in vain."""
+    waiting: dict[str, list[str]] = {}
+    every = reviews.texts_of(read)
+    for mark in every.keys() - {*read.reviewed}:
+        name, _, language = mark.rpartition(".")
+        waiting.setdefault(language, []).append(name)
+    for language, names in sorted(waiting.items()):
+        yield (
+            f"these wordings in {language} need a review by somebody who speaks it, who confirms "
+            f"each in the console: {', '.join(sorted(names))}"
+        )
+    for mark in sorted({*read.reviewed} - every.keys()):
+        yield f"reviewed: there is no wording {mark} in an optional language; take it off the list"
 
 
 def _acting_within(read: Document) -> Iterator[str]:

@@ -9,6 +9,7 @@ from smsgw import gsm7
 from smsgw.configuration import compiler, lint, placeholders, wording
 from smsgw.configuration.compiler import Offer
 from smsgw.configuration.document import RawDocument
+from smsgw.configuration.languages import LANGUAGES
 from smsgw.configuration.schema import DEFAULT_BUDGET
 from smsgw.configuration.wording import WordingError
 
@@ -158,7 +159,7 @@ def of(raw: RawDocument, name: str, rupiah: int) -> Preview:
         {
             wording: {
                 language: section.preview(texts.get(wording, {}).get(language), offer, language)
-                for language in compiler.LANGUAGES
+                for language in LANGUAGES
             }
             for wording, offer in offers.items()
         },

@@ -141,6 +141,7 @@ class Parts(Part):
     unrelated: UnrelatedWords = UnrelatedWords()
     terms: dict[str, dict[str, str]] = {}
     wordings: dict[str, Wordings]
+    reviewed: TextList = ()
 
 
 class TableShape(Part):

@@ -63,7 +63,14 @@ def build(raw: RawDocument) -> Document:
     """Builds a document in which `faults` finds none."""
     parts = Parts.model_validate(raw)
     entries = {name: Entry.model_validate(each) for name, each in parts.keywords.items()}
-    return Document(entries, parts.wordings, parts.terms, _words(parts), tables_of(parts.tables))
+    return Document(
+        entries,
+        parts.wordings,
+        parts.terms,
+        _words(parts),
+        tables_of(parts.tables),
+        parts.reviewed,
+    )
 
 
 def faults(raw: RawDocument) -> list[str]:

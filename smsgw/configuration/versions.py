@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.configuration import document, lint, merge, past_drafts, validation
+from smsgw.configuration import document, lint, merge, past_drafts, reviews, validation
 from smsgw.configuration.document import Document, KeywordsError, RawDocument
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
@@ -192,7 +192,8 @@ def rebase(tx: Transaction, edition: int, actor: str) -> Sequence[str]:
     newest = current(tx)
     base = version(tx, current_draft.based_on) or newest
     merged = merge.merge(base.raw, newest.raw, current_draft.raw)
-    _change(tx, edition, {"text": _text(merged.raw), "based_on": newest.number})
+    raw = reviews.forget_edited([newest.raw, current_draft.raw], merged.raw)
+    _change(tx, edition, {"text": _text(raw), "based_on": newest.number})
     audit.note(tx, Act.DRAFTED, actor, detail=f"version {newest.number} taken over")
     return merged.clashes
 

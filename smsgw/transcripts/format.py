@@ -35,6 +35,7 @@ from smsgw.transcripts.values import (
     one_of,
 )
 
+Language = Literal["id", "en", "jv", "su"]  # of replies
 BETWEEN_MESSAGES = timedelta(seconds=20)
 MAX_DAYS = 3650
 NUMBERS_OF_1_2 = re.compile(r"[-+]?\.?[0-9][0-9_.]*([eE][-+]?[0-9]+)?$|0o[0-7]+$")
@@ -61,7 +62,7 @@ class State(Model):
 
     bound: tuple[Nkp, ...] = Field((), description="The NKPs it may ask for.")
     locked: bool = Field(False, description="Too many identities that are not linked to it.")
-    language: Literal["id", "en"] = Field("id", description="Of its replies.")
+    language: Language = Field("id", description="Of its replies.")
     stopped: bool = Field(False, description="It said STOP.")
     open: Annotated[Text, AfterValidator(one_of(QUESTIONS, "question"))] | None = Field(
         None,
@@ -254,7 +255,7 @@ class Start(Model):
     """What is known of a phone before the first step."""
 
     stopped: bool = False
-    language: Literal["id", "en"] = "id"
+    language: Language = "id"
     locked: bool = Field(False, description="It named three identities just now.")
     bindings: tuple[Binding, ...] = ()
 

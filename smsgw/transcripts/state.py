@@ -1,5 +1,7 @@
 """Reads what the databases hold after a step about the phone that wrote, and the queued replies."""
 
+from typing import cast
+
 from sqlalchemy import func, select
 
 from handlers.changes import Choice, Consent, DraftQuestion, Identity, OpenQuestion, Suggestion
@@ -13,7 +15,7 @@ from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
 from smsgw.transcripts.comparison import FurtherSms
-from smsgw.transcripts.format import State
+from smsgw.transcripts.format import Language, State
 
 NAMES: dict[type[OpenQuestion], str] = {
     Consent: "consent",
@@ -36,7 +38,7 @@ def read(rt: Runtime, sender: str) -> State:
         return State(
             bound=known.caller.nkps,
             locked=known.caller.locked,
-            language="en" if known.language == "en" else "id",
+            language=cast(Language, known.language),
             stopped=row is not None and row.stopped_at is not None,
             open=_open_question(tx, known.phone_id, known.caller.open),
             cases=_open_cases(tx, known.phone_id),
