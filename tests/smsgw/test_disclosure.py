@@ -11,6 +11,7 @@ from handlers import HANDLERS
 from handlers.question import Bound, Caller, Question
 from handlers.values import Verbatim
 from smsgw.configuration import compiler
+from smsgw.configuration.languages import LANGUAGES
 from smsgw.gsm7 import count as counted
 from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.ledger.sql_ledger import SqlLedger
@@ -59,7 +60,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
 
 
 def reply_texts(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
-    """Returns what the phone that `nkp` is bound to is answered, in both languages."""
+    """Returns what the phone that `nkp` is bound to is answered, in every language."""
     keyword = asked.partition(" ")[0]
     command = Command(keyword, {"nkp": nkp, **ASKED[asked]}, keyword, "")
     participant = ledger.participant(nkp)
@@ -71,7 +72,7 @@ def reply_texts(ledger: SqlLedger, asked: str, nkp: str) -> Iterator[str]:
     )
     reply = HANDLERS[keyword].answer(question)
     assert reply.outcome == "answered"
-    for language in compiler.LANGUAGES:
+    for language in LANGUAGES:
         for each in (reply, *reply.pages):
             yield published.text(each.wording, {**each.values, **EVERYWHERE}, language)
 

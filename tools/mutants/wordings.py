@@ -9,7 +9,7 @@ from itertools import pairwise
 
 Edit = tuple[str, str, str]
 
-# What keeps people safe, and its contrary, in both languages. Each stands in some wording.
+# What keeps people safe, and its contrary, in each language. Each stands in some wording.
 TURNED = {
     "JANGAN kirim": "Silakan kirim",
     "NEVER send": "Please send",
@@ -54,6 +54,14 @@ TURNED = {
     "is not linked any more": "is still linked",
     "tidak setuju: balas TIDAK": "tidak setuju: balas YA",
     "or no: reply TIDAK": "or no: reply YA",
+    "utawi mboten: balas TIDAK": "utawi mboten: balas YA",
+    "teu satuju: waler TIDAK": "teu satuju: waler YA",
+    "HP niki mboten kita daftar": "HP niki kita daftar",
+    "teu didaptarkeun": "didaptarkeun",
+    "mboten wonten data": "wonten data",
+    "teu aya data": "aya data",
+    "mboten nampi kabar": "taksih nampi kabar",
+    "moal nampi": "tetep nampi",
     "balas BUKAN SAYA": "balas YA",
     "reply BUKAN SAYA": "reply YA",
     "akan didaftarkan": "tidak didaftarkan",

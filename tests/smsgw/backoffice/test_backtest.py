@@ -113,6 +113,22 @@ def test_changes_are_counted_by_kind(rt: Runtime, clock: Clock) -> None:
     assert (findings.changed, findings.more, findings.shown_rewordings()) == (0, 0, [])
 
 
+@pytest.mark.parametrize(("language", "is_changed"), [("id", True), ("jv", True), ("su", False)])
+def test_a_reply_in_javanese_changes_with_its_wording_or_the_indonesian(
+    rt: Runtime, clock: Clock, language: str, is_changed: bool
+) -> None:
+    def reword(raw: dict[str, Any]) -> None:
+        raw["keywords"]["kontak"]["wordings"]["ways"][language] = "Telp {call_centre}."
+
+    say(rt, STRANGER, "BAHASA JAWA")
+    clock.moves(minutes=10)
+    say(rt, STRANGER, "KONTAK")
+    rewordings = found(rt, edited_document(reword)).rewordings.values()
+    assert [(each.language, each.becomes_text) for each in rewordings] == (
+        [("jv", "Telp {call_centre}.")] if is_changed else []
+    )
+
+
 def test_samples_show_no_number_and_no_name(rt: Runtime, clock: Clock) -> None:
     play_messages(rt, clock)
     task_id = begin(rt)

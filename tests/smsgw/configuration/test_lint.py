@@ -16,7 +16,7 @@ SEEDS = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").r
 
 def test_the_shipped_configuration_has_no_errors() -> None:
     assert lint.check(SEEDS).faults == []
-    assert len(lint.check(SEEDS).warnings) == 2
+    assert len(lint.check(SEEDS).warnings) == 4  # two are of wordings that wait for a review
 
 
 @pytest.mark.parametrize(

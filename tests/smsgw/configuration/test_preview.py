@@ -9,6 +9,7 @@ import pytest
 from smsgw import gsm7
 from smsgw.configuration import compiler, document, lint, placeholders, preview, wording
 from smsgw.configuration.document import loads
+from smsgw.configuration.languages import LANGUAGES, REQUIRED
 from smsgw.configuration.preview import DOUBLE, WIDE, CostRun, Preview, WordingPreview
 from smsgw.gsm7 import Encoding
 from tests.support.documents import add_custom_keywords, edited_document
@@ -47,8 +48,10 @@ def test_every_shipped_wording_is_previewed_without_errors() -> None:
         assert (previewed.own, previewed.others) == ((), ())
         assert previewed.wordings
         for languages in previewed.wordings.values():
-            assert languages.keys() == set(compiler.LANGUAGES)
-            for each in languages.values():
+            assert languages.keys() == set(LANGUAGES)
+            for language, each in languages.items():
+                if language not in REQUIRED and each == WordingPreview():
+                    continue  # there is no text in it
                 assert each.fault is None
                 assert each.ordinary
                 assert each.widest

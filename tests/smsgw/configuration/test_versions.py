@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from smsgw import runtime, settings
 from smsgw.backoffice import accounts
-from smsgw.configuration import document, past_drafts, versions
+from smsgw.configuration import document, past_drafts, reviews, versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import NotPublished, Outdated
 from smsgw.runtime import Runtime
@@ -196,6 +196,24 @@ def test_a_draft_merges_a_newer_version(rt: Runtime) -> None:
     assert "TLG" not in raw["fillers"]
 
 
+def test_a_merge_takes_no_review_over_to_another_text(rt: Runtime) -> None:
+    """Somebody confirms a wording while another text of it is published."""
+    with rt.writing() as tx:
+        versions.save(tx, document.loads(edited_document(reword_javanese)), 0, BUDI, "saldo")
+        versions.publish(tx, 1, BUDI, "theirs")
+        versions.bring_back(tx, 0, BUDI, "not yet")
+        raw, edition = versions.editable(tx)
+        confirmed = reviews.confirm(reviews.confirm(raw, "saldo.balance.jv"), "saldo.balance.su")
+        versions.save(tx, confirmed, edition, ANI, "reviewed")
+        versions.bring_back(tx, 1, BUDI, "now")
+        versions.rebase(tx, versions.draft(tx).edition, ANI)
+        assert reviews.listed(versions.draft(tx).raw) == ["saldo.balance.su"]
+
+
+def reword_javanese(raw: dict[str, Any]) -> None:
+    raw["keywords"]["saldo"]["wordings"]["balance"]["jv"] = "Saldo {nkp} {as_of}: {total}"
+
+
 def test_an_invalid_document_is_not_saved_as_draft(rt: Runtime) -> None:
     for text in ("a: [", "just a text", "x" * 600_000):
         with pytest.raises(KeywordsError), rt.writing() as tx:
@@ -225,7 +243,9 @@ def test_the_commands_import_and_export(
 
     file, back = tmp_path / "new.yaml", tmp_path / "back.yaml"
     file.write_text(edited_document(add_custom_keywords))
-    assert called("import", file) == (0, "version 1 is published\n")
+    code, printed = called("import", file)
+    assert (code, printed.startswith("version 1 is published\n")) == (0, True)
+    assert "warning: these wordings in jv need a review" in printed
     assert called("export", back)[0] == 0
     assert back.read_text() == document.dumps(document.loads(file.read_text()))
     assert "there is no draft" in called("export", "--draft", back)[1]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from handlers import CHANGING, WORDINGS
 from handlers.values import Choices, MaskedNkp, Moment, Month, Percent, Term, Value, Verbatim
 from smsgw.configuration import compiler
+from smsgw.configuration.languages import LANGUAGES, OPTIONAL, REQUIRED
 from smsgw.configuration.placeholders import PLACEHOLDERS, show
 from smsgw.configuration.recognition import absent
 from smsgw.configuration.wording import (
@@ -68,7 +69,7 @@ def anything(name: str) -> st.SearchStrategy[Value]:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("language", compiler.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", sorted(WORDINGS))
 @given(st.data())
 @settings(max_examples=15)
@@ -81,22 +82,25 @@ def test_no_wording_with_any_data_passes_its_budget(
     counted = count(text)
     assert counted.encoding is Encoding.GSM_7
     assert counted.segments <= published.budget(name)
-    pieces = published.wordings[language][name].pieces
+    pieces = published.wording(name, language).pieces
     for each in {name for piece in pieces if not piece.is_clause for name in piece.names}:
         value = values[each]
         if isinstance(value, Decimal | date | MaskedNkp | Month | Verbatim):
             assert show(value).rstrip() in text
 
 
-def test_every_wording_has_the_same_required_values_in_both_languages() -> None:
+def test_every_wording_has_the_same_values_in_every_language() -> None:
     wordings = compiler.load_shipped().wordings
-    assert [wordings[language].keys() for language in compiler.LANGUAGES] == [WORDINGS.keys()] * 2
+    assert [wordings[language].keys() for language in REQUIRED] == [WORDINGS.keys()] * 2
+    assert [len(wordings[language]) for language in OPTIONAL] == [12, 12]
     for name in WORDINGS:
-        needed = [
-            {each for piece in wordings[language][name].pieces for each in piece.names}
-            for language in compiler.LANGUAGES
-        ]
-        assert needed[0] ^ needed[1] <= EVERYWHERE, name
+        needed = [texts[name].names for texts in wordings.values() if name in texts]
+        assert all(needed[0] ^ each <= EVERYWHERE for each in needed), name
+
+
+def test_the_optional_wordings_are_of_the_same_replies() -> None:
+    wordings = compiler.load_shipped().wordings
+    assert wordings["jv"].keys() == wordings["su"].keys()
 
 
 @pytest.mark.parametrize(
