@@ -16,6 +16,7 @@ from werkzeug.routing import MapAdapter
 
 from smsgw import phone
 from smsgw.backoffice.accounts import Permission
+from smsgw.configuration import languages
 from smsgw.console import access, translations
 from smsgw.console.menu import Menu
 from smsgw.console.reasons import NamesSomebody, NoReason
@@ -61,6 +62,8 @@ def set_up(app: Flask, rt: Runtime, menu: Menu) -> None:
         may=access.may,
         static=_addresses(),
         language=language,
+        language_name=language_name,
+        languages=languages,
         menu=menu.sections,
         tabs=menu.tabs,
         is_demo=rt.settings.demo,
@@ -130,6 +133,12 @@ def language() -> str:
         return chosen
     asked = session.get(CHOSEN) or request.accept_languages.best_match(translations.LANGUAGES)
     return asked if asked in translations.LANGUAGES else "id"
+
+
+def language_name(code: str) -> str:
+    """Returns the name of a language of replies."""
+    names = {"id": _("Indonesian"), "en": _("English"), "jv": _("Javanese"), "su": _("Sundanese")}
+    return names[code]
 
 
 def _(text: str, **values: object) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 from flask import request
 from werkzeug.exceptions import NotFound
 
-from smsgw.configuration import edits, preview, versions
+from smsgw.configuration import edits, preview, reviews, versions
 from smsgw.configuration.document import KeywordsError, RawDocument
 from smsgw.configuration.edits import Clash, fingerprint, mapping, merge_edit
 from smsgw.configuration.preview import Preview
@@ -56,6 +56,11 @@ class DraftView:
             return NEW_ONE
         return SAME if now.get(name) == before[name] else CHANGED
 
+    def waiting(self, section: str) -> list[str]:
+        """Returns what nobody who speaks the language has confirmed, such as balance.jv."""
+        marks = reviews.waiting(self.raw, section)
+        return [mark.removeprefix(f"{section}.") for mark in marks]
+
     def deleted_names(self, group: str) -> list[str]:
         return [
             name for name in mapping(self.published, group) if name not in mapping(self.raw, group)
@@ -93,6 +98,14 @@ def save_edit(group: str, name: str, edit: Edit) -> RawDocument:
     return _write(group, name, merged) or {}
 
 
+def confirm(group: str, name: str) -> str:
+    """Lists the wording that the form names as reviewed, and says so. Raises Outdated."""
+    wording, was = request.form["wording"], request.form.get("was", "")
+    author = access.operator().actor
+    edits.confirm(access.rt().writing, group, name, wording, was, author)
+    return _("{name} is confirmed in the draft.", name=f"{name}.{wording}")
+
+
 def show_again(
     error: Clash | Outdated | KeywordsError,
     group: str,
@@ -118,6 +131,10 @@ def meanwhile() -> str:
     return _(
         "Someone else changed this. Your changes are not saved yet. Compare them, then save again."
     )
+
+
+def not_confirmed() -> str:
+    return _("Nothing was confirmed: the draft has another text now. Read it and confirm that.")
 
 
 def preview_edit(raw: RawDocument, group: str, name: str, part: RawDocument) -> Preview:

@@ -19,7 +19,6 @@ from handlers import SECTIONS
 from handlers.custom_keyword import FOUND, NOT_FOUND, TEXT
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration import edits
-from smsgw.configuration.compiler import LANGUAGES
 from smsgw.configuration.document import KeywordsError, RawDocument
 from smsgw.configuration.edits import KEYWORDS, NEW, TABLES, WORDINGS, Clash, mapping
 from smsgw.configuration.schema import AN_ID, LOOKUP, MOST_SEGMENTS, STATIC
@@ -57,6 +56,7 @@ class KeywordRow:
     until: str
     is_today: bool
     change: str
+    waits: int  # wordings that nobody has reviewed
 
 
 @blueprint.get("/")
@@ -95,6 +95,18 @@ def preview(name: str) -> str:
     view = draft_form.load_draft()
     typed = edits.keyword(view.require_part(KEYWORDS, name), request.form)
     return _page(view, name, typed, was=request.form.get("was", ""))
+
+
+@blueprint.post("/<name>/confirm")
+@access.needs(Permission.DRAFT)
+def confirm(name: str) -> Answer:
+    try:
+        flash(draft_form.confirm(KEYWORDS, name))
+    except Outdated:
+        view = draft_form.load_draft()
+        part = view.require_part(KEYWORDS, name)
+        return _page(view, name, part, error=draft_form.not_confirmed()), 409
+    return redirect(url_for("console.keywords.edit", name=name), 303)
 
 
 @blueprint.post("/<name>/delete")
@@ -163,12 +175,12 @@ def _add(name: str, kind: str, poster: str, view: DraftView) -> RawDocument:
 
 
 def _new_entry(kind: str, poster: str, table: str, table_content: RawDocument) -> RawDocument:
-    nothing = dict.fromkeys(LANGUAGES, "")
+    nothing = edits.empty_texts()
     if kind != LOOKUP:
         return {"kind": STATIC, "poster": poster, WORDINGS: {TEXT: nothing}}
     first, *others = table_content["columns"]
     found = f"{{{first}}}:" + "".join(f"[ {{{each}}}]" for each in others)
-    wordings = {FOUND: dict.fromkeys(LANGUAGES, found), NOT_FOUND: nothing}
+    wordings = {FOUND: dict.fromkeys(nothing, found), NOT_FOUND: nothing}
     return {"kind": LOOKUP, "poster": poster, "table": table, WORDINGS: wordings}
 
 
@@ -187,6 +199,7 @@ def _rows(view: DraftView) -> Iterator[KeywordRow]:
             until=_as_day(until),
             is_today=_is_today(since, until),
             change=view.change(KEYWORDS, name),
+            waits=len(view.waiting(name)),
         )
 
 
@@ -210,6 +223,7 @@ def _page(view: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
         name=name,
         part=typed,
         blocks=blocks,
+        waiting=view.waiting(name),
         preview=draft_form.preview_edit(view.raw, KEYWORDS, name, typed),
         view=view,
         may_be_off=name not in ALWAYS,

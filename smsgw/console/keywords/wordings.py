@@ -26,7 +26,10 @@ Answer = str | Response | tuple[str, int]
 def show() -> str:
     view = draft_form.load_draft()
     sections = mapping(view.raw, WORDINGS)
-    rows = [(name, len(mapping(sections, name)), view.change(WORDINGS, name)) for name in sections]
+    rows = [
+        (name, len(mapping(sections, name)), view.change(WORDINGS, name), len(view.waiting(name)))
+        for name in sections
+    ]
     return page("keywords/wordings.html", rows=rows, titles=_titles())
 
 
@@ -48,6 +51,18 @@ def save(name: str) -> Answer:
     return redirect(url_for("console.wordings.edit", name=name), 303)
 
 
+@blueprint.post("/<name>/confirm")
+@access.needs(Permission.DRAFT)
+def confirm(name: str) -> Answer:
+    try:
+        flash(draft_form.confirm(WORDINGS, name))
+    except Outdated:
+        view = draft_form.load_draft()
+        part = view.require_part(WORDINGS, name)
+        return _page(view, name, part, error=draft_form.not_confirmed()), 409
+    return redirect(url_for("console.wordings.edit", name=name), 303)
+
+
 @blueprint.post("/<name>/preview")
 @access.needs(Permission.DRAFT)
 def preview(name: str) -> str:
@@ -62,6 +77,7 @@ def _page(view: DraftView, name: str, typed: RawDocument, **values: Any) -> str:
         "keywords/_previewed.html" if is_htmx() else "keywords/wording_section.html",
         name=name,
         blocks=edits.blocks(typed, edits.wording_names(name, {})),
+        waiting=view.waiting(name),
         preview=draft_form.preview_edit(view.raw, WORDINGS, name, typed),
         view=view,
         titles=_titles(),
