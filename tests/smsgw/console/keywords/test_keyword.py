@@ -42,7 +42,7 @@ def test_the_list_shows_the_draft(as_: As, rt: Runtime) -> None:
     assert "This is the draft." in visitor.text
     assert "LIBUR [<ISI>] a text new in the draft TUTUP not today from 01-01-2999" in visitor.text
     assert "MITRA [<ISI>] a table new in the draft switched on" in visitor.text
-    assert "KLAIM [<NOMOR>] [<NKP>] changed in the draft STATUS KLAIM" in visitor.text
+    assert "KLAIM [<NOMOR>] [<NKP>] changed in the draft needs review STATUS KLAIM" in visitor.text
     assert "switched off" in visitor.text
 
 
