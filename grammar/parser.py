@@ -225,7 +225,7 @@ class Grammar:
                     result = replace(result, is_slip=is_slip, also=also)
                 leads = self._free.issuperset(words[:index])
                 is_command = leads and self._is_command(read, text, words, named)
-                is_command = is_command or holds_long_number(text) or "nkp" in result.fields
+                is_command = is_command or holds_long_number(text) or _bears_number(result)
                 return NamedKeyword(result, named, leads, is_command)
         return None
 
@@ -324,3 +324,8 @@ class Grammar:
         front = next((word for word in words if word not in self._harmless), "")
         read = self._first.get((front,))
         return read is not None and read.has(FREE_TEXT)
+
+
+def _bears_number(read: Command | Misread) -> bool:
+    """Tells whether a number was read, or found to be wrong."""
+    return "nkp" in read.fields or (isinstance(read, Misread) and read.read is not None)
