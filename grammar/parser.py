@@ -109,6 +109,15 @@ class Grammar:
             return Misread(Reason.SECRET, result.keyword, word=result.word)
         return result
 
+    def topic_of(self, text: str) -> str | None:
+        """Returns the topic by which a text is read."""
+        normal = self._redactor.take_out(normalise(text)).text
+        found = self._topics.find(normal)
+        named = self._first_named(normal, list(WORDS.finditer(normal))) if found else None
+        if found is None or (named is not None and named.is_command):
+            return None
+        return found[0] if self._parse(normal).keyword == found[1] else None
+
     def complete(self, keyword: str, known: Fields, text: str) -> Command | Misread:
         """Reads `text` as the missing items of a keyword, of which `known` was sent before."""
         return self._fields.read(self._read[keyword], "", normalise(self.redact(text).text), known)

@@ -76,6 +76,16 @@ class TopicReader:
             return said
         return replace(said, is_slip=True, also=self._also(topics[0], concepts))
 
+    def find(self, text: str) -> tuple[str, str] | None:
+        """Returns the first topic of a sentence, and the keyword that it means."""
+        words = WORDS.findall(text.replace("%", " PERSEN "))
+        concepts = self._concepts.read(words)
+        topics = self._find(concepts)
+        if not topics or not self._is_ours(concepts, len(words)):
+            return None
+        name = topics[0].name
+        return name, self._meanings[name].read.keyword.id
+
     def names_other(self, words: Sequence[str]) -> bool:
         """Tells whether a sentence names other matters, and none of ours."""
         concepts = self._concepts.read(words)
