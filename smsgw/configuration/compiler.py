@@ -90,14 +90,14 @@ def load_published(text: str, day: date) -> Configuration:
 
 def of(read: Document, day: date | None = None) -> Configuration:
     """Raises KeywordsError."""
-    grammar = _grammar(read.entries, read.words)  # all, so that clashes are found
+    grammar = grammar_of(read.entries, read.words)  # all, so that clashes are found
     usage = {name: grammar.usage(name) for name in read.entries}
     budgets = {name: entry.budget for name, entry in read.entries.items()}
     wordings, faults = _wordings(read, usage)
     validation.raise_for(faults)
     in_force = entries_in_force(read, day)
     if in_force.keys() != read.entries.keys():
-        grammar = _grammar(in_force, read.words)
+        grammar = grammar_of(in_force, read.words)
         usage = {name: grammar.usage(name) for name in in_force}
     made = {
         name: _custom_keyword(read, entry)
@@ -121,7 +121,7 @@ def faults(read: Document) -> list[str]:
     """Returns all faults: those of wordings too if a poster cannot be read."""
     _, found = _wordings(read, usage_of(read))
     try:
-        _grammar(read.entries, read.words)
+        grammar_of(read.entries, read.words)
     except KeywordsError as error:
         return [*str(error).splitlines(), *found]
     return found
@@ -138,7 +138,8 @@ def usage_of(read: Document) -> dict[str, str]:
     return usage
 
 
-def _grammar(entries: Mapping[str, Entry], words: Words) -> Grammar:
+def grammar_of(entries: Mapping[str, Entry], words: Words) -> Grammar:
+    """Raises KeywordsError."""
     try:
         return Grammar(
             [

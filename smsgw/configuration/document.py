@@ -12,7 +12,7 @@ fillers, labels, courtesy, choices, services, either, secrets, terms
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from itertools import chain
@@ -22,7 +22,7 @@ import yaml
 
 from grammar import Words
 from handlers import HANDLERS, WORDINGS
-from smsgw.configuration.schema import Entry, Parts, Texts, keys_of
+from smsgw.configuration.schema import Entry, Parts, Texts, TopicPart, keys_of
 
 LONGEST_TEXT = 500_000  # characters; what is shipped has a tenth of that
 TOO_LONG = f"it has more than {LONGEST_TEXT:,} characters"
@@ -57,6 +57,7 @@ class Document:
     words: Words
     tables: Mapping[str, Table]
     reviewed: Sequence[str] = ()  # such as saldo.balance.jv
+    topics: Mapping[str, TopicPart] = field(default_factory=dict)
 
 
 def loads(text: str) -> RawDocument:

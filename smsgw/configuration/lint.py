@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
-from grammar import PosterError, poster
+from grammar import Grammar, PosterError, poster
 from grammar.suggest import SHORTEST, is_typo
 from handlers import CHANGING
-from smsgw.configuration import compiler, document, reviews, validation, wording
+from smsgw.configuration import compiler, document, reviews, topic_lint, validation, wording
 from smsgw.configuration.document import Document, KeywordsError, RawDocument
 from smsgw.configuration.languages import FALLBACK, OPTIONAL
 from smsgw.configuration.schema import Entry, key_of
@@ -94,20 +94,27 @@ def of(raw: RawDocument) -> Findings:
         *_slips(owners),
         *_acting_within(read),
         *_shadowed_aliases(owners, read),
+        *topic_lint.faults(read, None if faults else _grammar(read)),
     )
     replaced = _broken_keywords(raw, sound)
     faults += [each for each in further if not any(is_about(each, name) for name in replaced)]
-    return Findings(
-        faults,
-        [
-            *_carriers(owners),
-            *_missing_optional(owners),
-            *_dead_advice(read),
-            *_untold_values(read),
-            *unreviewed(read),
-        ],
-        read,
+    warnings = (
+        *_carriers(owners),
+        *_missing_optional(owners),
+        *_dead_advice(read),
+        *_untold_values(read),
+        *unreviewed(read),
+        *topic_lint.warnings(read),
     )
+    return Findings(faults, list(warnings), read)
+
+
+def _grammar(read: Document) -> Grammar | None:
+    """Returns what reads by a document; nothing if keywords clash."""
+    try:
+        return compiler.grammar_of(read.entries, read.words)
+    except KeywordsError:
+        return None
 
 
 def _lost_values(old: Document, new: Document) -> Iterator[LostValues]:

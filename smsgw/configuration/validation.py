@@ -70,6 +70,7 @@ def build(raw: RawDocument) -> Document:
         _words(parts),
         tables_of(parts.tables),
         parts.reviewed,
+        parts.topics,
     )
 
 

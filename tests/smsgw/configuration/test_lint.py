@@ -106,8 +106,12 @@ def test_all_errors_are_reported_together() -> None:
 
 
 def test_a_removed_shipped_word_is_reported_wherever_it_is_used() -> None:
-    change = {"poster": "TUNTUT [<NOMOR>] [<NKP>]"}
-    text = edited_document(lambda raw: raw["keywords"]["klaim"].update(change))
+    def change(raw: dict[str, Any]) -> None:
+        raw["keywords"]["klaim"]["poster"] = "TUNTUT [<NOMOR>] [<NKP>]"
+        for topic in raw["topics"].values():
+            topic["means"] = topic["means"].replace("KLAIM", "TUNTUT")
+
+    text = edited_document(change)
     assert lint.check(text).faults == []
     warnings = lint.check(text).warnings
     assert (
