@@ -19,6 +19,7 @@ OWNERS = {
     "attempts": REPLIES - {"smsgw.messaging.outbox", "smsgw.messaging.expiry_notices"},
     "audit": {"smsgw.storage.audit", "smsgw.operations.audit_chain"},
     "audit_head": {"smsgw.operations.audit_chain"},
+    "background_messages": {"smsgw.configuration.background_file"},
     "bindings": {"smsgw.registry.bindings"},
     "cases": {"smsgw.registry.cases"},
     "case_exports": {"smsgw.registry.case_exports"},

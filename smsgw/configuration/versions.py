@@ -14,7 +14,17 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.configuration import document, lint, merge, past_drafts, reviews, validation
+from smsgw.configuration import (
+    background,
+    background_file,
+    document,
+    lint,
+    merge,
+    past_drafts,
+    reviews,
+    validation,
+)
+from smsgw.configuration.background import PrivateMessage
 from smsgw.configuration.document import Document, KeywordsError, RawDocument
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
@@ -25,6 +35,8 @@ LONGEST_REASON = 200
 DISCARDED = "discarded"
 IS_THERE = drafts.c.text.is_not(None)
 
+# What is asked about before something is published.
+Doubt = lint.Doubt | background.Doubt
 # Whether an actor is one person with one of several others.
 IsSamePerson = Callable[[Transaction, str, Sequence[str]], bool]
 
@@ -218,17 +230,20 @@ def publish(
     newest = current(tx)
     if current_draft.based_on != newest.number:
         raise NotPublished(PublishRefusal.MEANWHILE)
-    _raise_for_faults(current_draft.raw, None if is_sure else newest)
+    _raise_for_faults(tx, current_draft.raw, None if is_sure else newest)
     _change(tx, edition, {"text": None})
     number = _add(tx, current_draft.text, actor, reason)
     audit.note(tx, Act.PUBLISHED, actor, detail=f"version {number}")
     return number
 
 
-def doubts(answering: Version, read: Document) -> list[lint.Doubt]:
+def doubts(
+    answering: Version, read: Document, private: Sequence[PrivateMessage] = ()
+) -> list[Doubt]:
     """Returns what is asked about before `read`, which has no faults, takes the place of what
-    answers."""
-    return lint.doubts(validation.of(answering.raw), read)
+    answers. `private` messages are those that nothing may take for ours."""
+    found = lint.doubts(validation.of(answering.raw), read)
+    return [*found, *(background.judge(read, private).doubts() if private else ())]
 
 
 def bring_back(
@@ -242,7 +257,7 @@ def bring_back(
     text = document.dumps(old.raw)
     if text == document.dumps(newest.raw):
         raise NotPublished(PublishRefusal.SAME)
-    _raise_for_faults(old.raw, None if is_sure else newest)
+    _raise_for_faults(tx, old.raw, None if is_sure else newest)
     new_number = _add(tx, text, actor, reason, was=number)
     audit.note(tx, Act.BROUGHT_BACK, actor, detail=f"version {number}, as {new_number}")
     return new_number
@@ -256,12 +271,14 @@ def _text(raw: RawDocument) -> str:
     return text
 
 
-def _raise_for_faults(raw: RawDocument, compared: Version | None) -> None:
+def _raise_for_faults(tx: Transaction, raw: RawDocument, compared: Version | None) -> None:
     """Raises NotPublished. With `compared`, a doubt about what it would lose counts too."""
     found = lint.of(raw)
     if found.publishable is None:
         raise NotPublished("\n".join(found.faults))
-    if compared is not None and doubts(compared, found.publishable):
+    if compared is None:
+        return
+    if doubts(compared, found.publishable, background_file.messages(tx)):
         raise NotPublished(PublishRefusal.UNSURE)
 
 

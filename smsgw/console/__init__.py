@@ -9,6 +9,7 @@ from flask import Flask
 from smsgw.console import access, login, overview, rendering
 from smsgw.console.admin import accounts, audit_log, settings
 from smsgw.console.keywords import (
+    background,
     backtests,
     draft,
     keyword,
@@ -56,6 +57,7 @@ MENU = Menu(
                 versions.TAB,
                 unrecognised.TAB,
                 backtests.TAB,
+                background.TAB,
             ),
         ),
         Section(

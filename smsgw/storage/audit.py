@@ -80,6 +80,8 @@ class Act(StrEnum):
     BROUGHT_BACK = "brought back"  # an old version of the keywords
     TRANSCRIPT_KEPT = "transcript kept"
     TRANSCRIPT_DELETED = "transcript deleted"
+    BACKGROUND_SAVED = "private messages saved"  # by which keywords are checked
+    BACKGROUND_DELETED = "private messages deleted"
 
 
 NOBODY = "nobody"  # acts of who did not log in

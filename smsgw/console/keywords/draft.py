@@ -1,5 +1,6 @@
 """Shows the draft of all keywords: what it changes, what is wrong with it, how it is published."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
@@ -8,7 +9,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw.backoffice import accounts
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import diff, document, lint, past_drafts, versions
+from smsgw.configuration import background_file, diff, document, lint, past_drafts, versions
+from smsgw.configuration.background import PrivateMessage
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft, NotPublished, Outdated, Version
 from smsgw.console import access, converters
@@ -201,8 +203,9 @@ def _page(**values: Any) -> str:
         draft, current = versions.draft(tx), versions.current(tx)
         base = versions.version(tx, draft.based_on) if draft else None
         past = past_drafts.newest(tx)
+        private = background_file.messages(tx)
     if draft is not None:
-        values |= _about(draft, current)
+        values |= _about(draft, current, private)
     if base is not None and base.number != current.number:
         values["meanwhile"] = diff.compare(*(document.dumps(each.raw) for each in (base, current)))
     by_two = access.rt().settings.publish_by_two
@@ -211,14 +214,14 @@ def _page(**values: Any) -> str:
     )
 
 
-def _about(draft: Draft, answering: Version) -> dict[str, Any]:
+def _about(draft: Draft, answering: Version, private: Sequence[PrivateMessage]) -> dict[str, Any]:
     found = lint.of(draft.raw)
     read = found.publishable
     return {
         "difference": diff.compare(document.dumps(answering.raw), draft.text),
         "faults": found.faults,
         "warnings": found.warnings if read else [],
-        "doubts": versions.doubts(answering, read) if read else [],
+        "doubts": versions.doubts(answering, read, private) if read else [],
         "is_own": access.operator().actor in draft.authors,
     }
 

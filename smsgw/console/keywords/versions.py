@@ -1,5 +1,6 @@
 """Shows every configuration that was published: who, when, why and what changed. Restores one."""
 
+from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -9,8 +10,9 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from smsgw.backoffice.accounts import Permission
-from smsgw.configuration import diff, lint, versions
-from smsgw.configuration.versions import NotPublished, Version
+from smsgw.configuration import background_file, diff, lint, versions
+from smsgw.configuration.background import PrivateMessage
+from smsgw.configuration.versions import Doubt, NotPublished, Version
 from smsgw.console import access, converters, list_pages
 from smsgw.console.keywords.draft import as_file
 from smsgw.console.list_pages import BEFORE
@@ -75,19 +77,20 @@ def _page(number: int, **values: Any) -> str:
         before = versions.version(tx, number - 1) if number else None
         newest = versions.current(tx)
         has_draft = versions.draft(tx) is not None
+        private = background_file.messages(tx)
     difference = diff.compare(before.text, it.text) if before else None
     values |= {"difference": difference, "newest": newest.number, "has_draft": has_draft}
-    values["doubts"] = _doubts(it, newest)
+    values["doubts"] = _doubts(it, newest, private)
     return page("keywords/version.html", it=it, **values)
 
 
-def _doubts(it: Version, newest: Version) -> list[lint.Doubt]:
+def _doubts(it: Version, newest: Version, private: Sequence[PrivateMessage]) -> list[Doubt]:
     """Returns what to ask about before a version comes back; nothing for one that has faults now,
     which cannot."""
     if it.number == newest.number:
         return []
     read = lint.of(it.raw).publishable
-    return versions.doubts(newest, read) if read else []
+    return versions.doubts(newest, read, private) if read else []
 
 
 def _existing(tx: Transaction, number: int) -> Version:

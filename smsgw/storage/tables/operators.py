@@ -148,6 +148,16 @@ transcripts = Table(
     Column("made_by", String(64), nullable=False),
 )
 
+background_messages = Table(
+    "background_messages",  # private ones, none of which may be taken for ours
+    service,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("text", LargeBinary, nullable=False),  # one message a line
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", String(64), nullable=False),
+    CheckConstraint("id = 1", name="one"),
+)
+
 planned_changes = Table(
     "planned_changes",  # of rows of the ledger, until they are made
     service,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Select, Table, select
 
 from smsgw.storage.tables.messages import messages, parts, replies
-from smsgw.storage.tables.operators import tasks, transcripts
+from smsgw.storage.tables.operators import background_messages, tasks, transcripts
 from smsgw.storage.tables.phones import bindings, codes, phones, registrations
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.tables.types import service
@@ -39,6 +39,7 @@ ROW: Mapping[Ciphertext, Columns] = {
     Ciphertext.GIVEN: (phones.c.hash, registrations.c.message_id),
     Ciphertext.TRANSCRIPT: _OF_TRANSCRIPT,
     Ciphertext.TRANSCRIPT_NAME: _OF_TRANSCRIPT,
+    Ciphertext.BACKGROUND: (background_messages.c.made_by, background_messages.c.made_at),
 }
 
 

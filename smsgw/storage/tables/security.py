@@ -40,6 +40,7 @@ class Ciphertext(StrEnum):
     GIVEN = "registrations.given"
     TRANSCRIPT = "transcripts.text"
     TRANSCRIPT_NAME = "transcripts.name"
+    BACKGROUND = "background_messages.text"
 
 
 class KeyPurpose(StrEnum):
