@@ -53,7 +53,8 @@ def check(file: Path, private: Path | None) -> None:
 def store(file: Path | None, is_gone: bool) -> None:
     """Store the private messages in FILE, one a line.
 
-    Each draft is checked against them before it is published. Lines that begin with # are left out. FILE replaces what was stored before.
+    Each draft is checked against them before it is published. Lines that begin with # are left out.
+    FILE replaces what was stored before.
     """
     if (file is None) != is_gone:
         raise click.UsageError("name a FILE, or --delete what is stored")

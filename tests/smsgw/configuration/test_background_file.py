@@ -4,16 +4,15 @@ version is published."""
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import select
 
-from smsgw.cli import main
 from smsgw.configuration import background_file, versions
 from smsgw.configuration.background import NotPrivateMessages
 from smsgw.configuration.versions import NotPublished, PublishRefusal
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import background_messages
 from smsgw.storage.tables.security import audit
+from tests.support import commands
 from tests.support.documents import ANI, BUDI, reworded_document
 from tests.support.drafts import save_draft
 
@@ -84,14 +83,11 @@ def test_the_command_stores_a_file_and_deletes_it(
 ) -> None:
     file = tmp_path / "private.txt"
     file.write_text("# two\nsatu\ndua\n", "utf-8")
-    run = CliRunner(env=environ).invoke
-    assert (
-        "2 private messages are stored" in run(main, ["keywords", "background", str(file)]).output
-    )
+    command = ("keywords", "background")
+    assert "2 private messages are stored" in commands.forked(environ, *command, file).stdout
     with rt.reading() as tx:
         assert len(background_file.messages(tx)) == 2
-    deleted = ["keywords", "background", "--delete"]
-    assert "are deleted" in run(main, deleted).output
-    assert "there are none" in run(main, deleted).output
-    done = run(main, ["keywords", "background"])
-    assert (done.exit_code, "name a FILE" in done.output) == (2, True)
+    assert "are deleted" in commands.forked(environ, *command, "--delete").stdout
+    assert "there are none" in commands.forked(environ, *command, "--delete").stdout
+    done = commands.forked(environ, *command)
+    assert (done.returncode, "name a FILE" in done.stderr) == (2, True)

@@ -29,8 +29,9 @@ def test_an_editor_uploads_private_messages_and_sees_what_takes_them(as_: As, rt
     assert "line 4 would change something, as stop does" in visitor.text
     assert "ambo" not in visitor.text
     save_draft(rt, reworded_document("Hubungi {call_centre}."))
-    visitor.get("/console/draft/")
-    assert "2 of 3 private messages would be taken for ours." in visitor.text
+    publisher = as_(Role.PUBLISHER)
+    publisher.get("/console/draft/")
+    assert "2 of 3 private messages would be taken for ours." in publisher.text
     visitor.get(PAGE)
     assert "2 are taken for ours by the draft" in visitor.text
     visitor.submit(f"{PAGE}delete")
