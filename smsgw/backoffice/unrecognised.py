@@ -21,6 +21,7 @@ from grammar.compiled import LONGEST_ALIAS
 from grammar.suggest import similar
 from handlers import CHANGING
 from handlers.question import Outcome
+from smsgw.backoffice.concept_proposals import ConceptMatcher, ConceptProposal, ConceptWord
 from smsgw.configuration import compiler, lint, validation
 from smsgw.configuration.document import Document, RawDocument
 from smsgw.runtime import Runtime
@@ -71,6 +72,7 @@ class TextShape:
     messages: int
     phones: int
     proposal: Alias | Filler
+    concepts: Sequence[ConceptProposal] = ()  # that one of its words may join, the best first
 
     @property
     def text(self) -> str:
@@ -86,6 +88,7 @@ class UnrecognisedShapes:
     others: int  # messages of shapes that are not shown
 
 
+Change = Alias | Filler | ConceptWord
 Texts = Mapping[str, Sequence[int]]  # normal form -> the phones of its messages
 
 
@@ -112,18 +115,24 @@ def gather(rt: Runtime, since: datetime, by: Reader, most: int = NEWEST) -> Unre
         texts = [_text(tx, row) for row in rows[:most]]
     aside = read.words.fillers | read.words.courtesy
     shapes, hints = _by_shape([row.phone_id for row in rows], texts, aside), _hints(read)
+    matcher, wrote = ConceptMatcher(read), _phones_of_words(shapes)
     found = [
-        TextShape(tokens, *_count(left), _proposal(grammar, hints, aside, tokens, left))
+        TextShape(
+            tokens,
+            *_count(left),
+            _proposal(grammar, hints, aside, tokens, left),
+            matcher.propose(tokens, [*islice(left, READ_OF_EACH)], wrote),
+        )
         for tokens, left in islice(_unread_shapes(grammar, shapes), SHOWN)
     ]
     others = len(texts) - sum(each.messages for each in found)
     return UnrecognisedShapes(found, len(texts), len(rows) > most, others)
 
 
-def accept(raw: RawDocument, change: Alias | Filler, phrase: str) -> tuple[RawDocument, str]:
+def accept(raw: RawDocument, change: Change, phrase: str) -> tuple[RawDocument, str]:
     """Returns a configuration with that change, and the keyword that `said` is read as by it.
     Raises NotAccepted."""
-    few = LONGEST_ALIAS if isinstance(change, Alias) else 1
+    few = 1 if isinstance(change, Filler) else LONGEST_ALIAS
     if not phrase or not 1 <= len(change.words.split()) <= few:
         raise NotAccepted(f"1 to {few} words of letters only are needed")
     changed = _apply(raw, change)
@@ -188,6 +197,16 @@ def _tokens(text: str, aside: frozenset[str]) -> list[str]:
         token if _WORD.fullmatch(token) else A_NUMBER for token in tokens if token not in aside
     ]
     return [token for token, _ in groupby(shown)]
+
+
+def _phones_of_words(shapes: Mapping[tuple[str, ...], Texts]) -> Mapping[str, int]:
+    """Counts the phones that wrote each word that is shown."""
+    phones: dict[str, set[int]] = {}
+    for tokens, texts in shapes.items():
+        wrote = {phone for by in texts.values() for phone in by}
+        for token in tokens:
+            phones.setdefault(token, set()).update(wrote)
+    return {token: len(wrote) for token, wrote in phones.items()}
 
 
 def _mask(tokens: Sequence[str], known: set[str]) -> tuple[str, ...]:
@@ -287,11 +306,15 @@ def _hint(hints: Mapping[str, str], word: str) -> str | None:
     return hints[found[0]] if found else None
 
 
-def _apply(raw: RawDocument, change: Alias | Filler) -> RawDocument:
+def _apply(raw: RawDocument, change: Change) -> RawDocument:
     """Raises NotAccepted."""
     try:
         if isinstance(change, Filler):
             return {**raw, "fillers": [*raw["fillers"], change.words]}
+        if isinstance(change, ConceptWord):
+            concepts = raw["concepts"]
+            words = [*dict.fromkeys((*concepts[change.concept], change.words))]
+            return {**raw, "concepts": {**concepts, change.concept: words}}
         keywords = raw["keywords"]
         entry = keywords[change.keyword]
         aliases = [*dict.fromkeys((*entry.get("aliases", ()), change.words))]

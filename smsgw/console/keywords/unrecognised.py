@@ -8,7 +8,8 @@ from werkzeug.wrappers import Response
 
 from smsgw.backoffice import unrecognised
 from smsgw.backoffice.accounts import Permission
-from smsgw.backoffice.unrecognised import MIN_PHONES, Alias, Filler, NotAccepted, Reader
+from smsgw.backoffice.concept_proposals import ConceptWord
+from smsgw.backoffice.unrecognised import MIN_PHONES, Alias, Change, Filler, NotAccepted, Reader
 from smsgw.configuration import versions
 from smsgw.configuration.document import KeywordsError
 from smsgw.configuration.versions import Draft, Outdated, Version
@@ -18,7 +19,7 @@ from smsgw.console.rendering import _, page
 from smsgw.transcripts import phrases
 
 DAYS = (1, 7, 30)
-FILLER = "filler"
+FILLER, CONCEPT = "filler", "concept"
 
 blueprint = Blueprint("not_understood", __name__, url_prefix="/not-understood")
 TAB = Tab(blueprint, "Unrecognised messages")
@@ -36,9 +37,10 @@ def show() -> str:
 def accept() -> Answer:
     form = request.form
     phrase, words = (unrecognised.words_of(form.get(name, "")) for name in ("said", "words"))
-    is_filler = form.get("kind") == FILLER
-    change = Filler(words) if is_filler else Alias(words, form.get("keyword"))
+    change = _change(words)
     try:
+        if "see" in form:
+            return _page(typed=form, effect=phrases.preview(access.rt(), change, phrase))
         phrases.accept(access.rt(), change, phrase, access.operator().actor)
     except NotAccepted as error:
         why = _("Nothing was changed: {why}", why=str(error))
@@ -50,6 +52,15 @@ def accept() -> Answer:
     return redirect(url_for("console.not_understood.show", days=_days()), 303)
 
 
+def _change(words: str) -> Change:
+    form = request.form
+    if form.get("kind") == FILLER:
+        return Filler(words)
+    if form.get("kind") == CONCEPT:
+        return ConceptWord(words, form.get("concept", "").strip().upper())
+    return Alias(words, form.get("keyword"))
+
+
 def _page(**values: Any) -> str:
     rt, days = access.rt(), _days()
     with rt.reading() as tx:
@@ -57,7 +68,9 @@ def _page(**values: Any) -> str:
     reader, is_faulty = _reader(draft, answering)
     found = unrecognised.gather(rt, rt.now() - timedelta(days=days), reader)
     names = sorted(reader.document.entries)
-    values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "several": MIN_PHONES}
+    concepts = sorted(reader.document.words.concepts)
+    values |= {"draft": draft, "is_faulty": is_faulty, "keywords": names, "concepts": concepts}
+    values["several"] = MIN_PHONES
     return page("keywords/unrecognised.html", found=found, days=days, choices=DAYS, **values)
 
 

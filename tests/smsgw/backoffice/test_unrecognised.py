@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from smsgw.backoffice import unrecognised
-from smsgw.backoffice.unrecognised import Alias, Filler, NotAccepted, UnrecognisedShapes
-from smsgw.configuration import compiler, document, versions
+from smsgw.backoffice.concept_proposals import ConceptWord
+from smsgw.backoffice.unrecognised import Alias, Change, Filler, NotAccepted, UnrecognisedShapes
+from smsgw.configuration import background_file, compiler, document, versions
 from smsgw.configuration.document import RawDocument
 from smsgw.runtime import Runtime
 from smsgw.transcripts import library, phrases, reader, runner
@@ -32,9 +33,9 @@ def shapes(found: UnrecognisedShapes) -> list[tuple[str, int, int]]:
 
 def test_similar_texts_share_one_shape(rt: Runtime, wrote: Wrote) -> None:
     wrote(*DUIT[:4])
-    wrote("kartu hilang gimana", "kartu hilang gimana", "kartu hilang, gimana dong")
+    wrote("payung robek kumaha", "payung robek kumaha", "payung robek, kumaha dong")
     found = gathered(rt)
-    assert shapes(found) == [("DUIT GUE", 4, 4), ("KARTU HILANG GIMANA", 3, 3)]
+    assert shapes(found) == [("DUIT GUE", 4, 4), ("PAYUNG ROBEK KUMAHA", 3, 3)]
     assert (found.messages, found.others, found.is_cut) == (7, 0, False)
     assert found.shapes[0].proposal == Alias("DUIT GUE", "saldo")
 
@@ -129,10 +130,42 @@ def test_no_keyword_that_changes_something_is_proposed(
 
 
 def test_a_long_list_is_cut_and_says_so(rt: Runtime, wrote: Wrote) -> None:
-    wrote(*["kartu hilang"] * 3, *["duit gue"] * 3)
+    wrote(*["payung robek"] * 3, *["duit gue"] * 3)
     by = unrecognised.reader(SHIPPED)
     found = unrecognised.gather(rt, rt.now() - timedelta(days=1), by, most=3)
     assert (shapes(found), found.messages, found.is_cut) == ([("DUIT GUE", 3, 3)], 3, True)
+
+
+def test_a_concept_is_proposed_for_a_word_that_nothing_reads(rt: Runtime, wrote: Wrote) -> None:
+    wrote(*["bpjs gw dipundhuti piye"] * 3, *["payung robek"] * 3)
+    proposed = {each.text: each.concepts for each in gathered(rt).shapes}
+    first = proposed["BPJS GW DIPUNDHUTI PIYE"][0]
+    assert (first.words, first.concept, first.topic) == (
+        *("DIPUNDHUTI", "WITHDRAW"),
+        "how_to_withdraw",
+    )
+    assert proposed["PAYUNG ROBEK"] == []
+
+
+def test_a_word_of_one_phone_is_proposed_for_no_concept(rt: Runtime, wrote: Wrote) -> None:
+    wrote("bpjs gw dipundhuti piye", *["bpjs gw dipanggangi piye"] * 2)
+    assert [(each.text, each.concepts) for each in gathered(rt).shapes] == [("BPJS GW PIYE", [])]
+
+
+def test_a_change_is_shown_before_it_is_made(rt: Runtime) -> None:
+    """It names transcripts and counts private messages that are read differently."""
+    conversation = phrases.shown_by("BPJS GW DIPUNDHUTI PIYE", "saldo")
+    with rt.writing() as tx:
+        library.save(tx, "of pundhut", conversation, ANI)
+        library.save(tx, "of money", phrases.shown_by("SALDO", "saldo"), ANI)
+        background_file.save(tx, "payung robek\ndipundhuti bpjs iso ta\n", ANI)
+    change, phrase = ConceptWord("DIPUNDHUTI", "WITHDRAW"), "BPJS GW DIPUNDHUTI PIYE"
+    effect = phrases.preview(rt, change, phrase)
+    assert (effect.keyword, effect.topic) == ("info", "how_to_withdraw")
+    assert effect.transcripts == ("of pundhut",)
+    assert (effect.private, effect.all_private, effect.taken) == (1, 2, 1)
+    with rt.reading() as tx:
+        assert versions.draft(tx) is None
 
 
 ACCEPTED = [
@@ -142,6 +175,7 @@ ACCEPTED = [
     (Alias("DI MANA CABANGNYA", "kantor"), "DI MANA CABANGNYA"),
     (Alias("JANGAN KIRIM LAGI", "stop"), "JANGAN KIRIM LAGI"),
     (Alias("CUTI BERSAMA", "libur"), "CUTI BERSAMA"),
+    (ConceptWord("DIPUNDHUTI", "WITHDRAW"), "BPJS GW DIPUNDHUTI PIYE"),
     (Filler("BOSQUE"), "TIDAK BOSQUE"),
     (Filler("BOSQUE"), "YA BOSQUE"),
 ]
@@ -149,7 +183,7 @@ ACCEPTED = [
 
 @pytest.mark.parametrize(("change", "text"), ACCEPTED, ids=lambda each: str(each))
 def test_an_accepted_phrase_is_in_the_draft_with_a_transcript(
-    rt: Runtime, tmp_path: Path, change: Alias | Filler, text: str
+    rt: Runtime, tmp_path: Path, change: Change, text: str
 ) -> None:
     with rt.writing() as tx:
         versions.save(tx, document.loads(edited_document(add_custom_keywords)), 0, ANI, "all")
@@ -185,14 +219,15 @@ def test_the_transcript_contains_the_phrase(rt: Runtime) -> None:
         (Alias("", "saldo"), "", "1 to 4 words"),
         (Alias("SATU DUA TIGA EMPAT LIMA", "saldo"), "", "1 to 4 words"),
         (Alias("STOPP", "saldo"), "", "one slip apart"),
+        (ConceptWord("DUIT", "NOTHING"), "DUIT", "fix them first"),
+        (ConceptWord("PAYUNG", "CAN"), "PAYUNG ROBEK", "unknown"),
+        (ConceptWord("SATU DUA TIGA EMPAT LIMA", "CAN"), "SATU", "1 to 4 words"),
         (Filler("DUIT"), "DUIT GUE", "unknown"),
         (Filler("DUIT GUE"), "DUIT GUE", "1 to 1 words"),
         (Filler("DUIT"), "", "1 to 1 words"),
     ],
 )
-def test_a_harmful_phrase_is_refused(
-    rt: Runtime, change: Alias | Filler, text: str, why: str
-) -> None:
+def test_a_harmful_phrase_is_refused(rt: Runtime, change: Change, text: str, why: str) -> None:
     with pytest.raises(NotAccepted, match=why):
         phrases.accept(rt, change, text, ANI)
     with rt.reading() as tx:

@@ -6,7 +6,7 @@ import pytest
 
 from smsgw.backoffice import unrecognised
 from smsgw.backoffice.accounts import MAY, Permission
-from smsgw.configuration import versions
+from smsgw.configuration import background_file, versions
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.operators import Role
 from smsgw.transcripts import library
@@ -52,11 +52,11 @@ def test_a_proposal_is_added_to_the_draft(as_: As, rt: Runtime, wrote: Wrote) ->
 
 
 def test_another_keyword_and_other_words_are_chosen(as_: As, rt: Runtime, wrote: Wrote) -> None:
-    wrote(*["kartu hilang gimana"] * 3)
+    wrote(*["payung robek kumaha"] * 3)
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
-    visitor.submit(PAGE, keyword="kontak", words="kartu hilang")
-    assert transcripts(rt) == ["KARTU HILANG: kontak"]
+    visitor.submit(PAGE, keyword="kontak", words="payung robek")
+    assert transcripts(rt) == ["PAYUNG ROBEK: kontak"]
     assert "3 messages of" not in visitor.text
 
 
@@ -68,6 +68,26 @@ def test_a_filler_is_added_to_the_draft(as_: As, rt: Runtime, wrote: Wrote) -> N
     visitor.submit(PAGE)
     assert "- BOSQUE" in current_draft(rt).text
     assert transcripts(rt) == ["BOSQUE: lanjut"]
+
+
+def test_a_word_joins_a_concept(as_: As, rt: Runtime, wrote: Wrote) -> None:
+    """What changes is shown first, with the same form."""
+    wrote(*["bpjs gw dipundhuti piye"] * 3)
+    with rt.writing() as tx:
+        background_file.save(tx, "payung robek\ndipundhuti bpjs iso ta\n", "operator:editor")
+    visitor = as_(Role.EDITOR)
+    visitor.get(PAGE)
+    assert "DIPUNDHUTI may belong to WITHDRAW · then it is about how_to_withdraw" in visitor.text
+    visitor.submit(PAGE, see="yes")
+    assert "BPJS GW DIPUNDHUTI PIYE is read as info then." in visitor.text
+    assert "No transcript is read differently." in visitor.text
+    assert "1 of 2 private messages are read differently; 1 are taken" in visitor.text
+    assert current_draft(rt) is None
+    visitor.submit(PAGE)
+    assert "DIPUNDHUTI is in the draft now, with a transcript that shows it." in visitor.text
+    assert "DIPUNDHUTI" in current_draft(rt).raw["concepts"]["WITHDRAW"]
+    assert transcripts(rt) == ["DIPUNDHUTI: info"]
+    assert "3 messages of" not in visitor.text
 
 
 @pytest.mark.parametrize(
