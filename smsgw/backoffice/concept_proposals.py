@@ -19,7 +19,8 @@ from smsgw.configuration.document import Document
 
 MOST = 5  # proposals for a sentence
 SHORTEST = 3  # letters of a word that is proposed
-LIKE = 0.65  # from 0 to 1: two words that are less alike have nothing to do with each other
+# From 0 to 1: two words that are less alike have nothing to do with each other. The square counts.
+LIKE = 0.65
 SLIP = 0.9  # how alike two words are that are one slip apart
 OF_A_REAL_WORD = 0.3  # how much its letters count
 # What it counts that every sentence gets a topic that is about all else that it says; less if the
@@ -108,7 +109,7 @@ class ConceptMatcher:
         forms = [form for form in dict.fromkeys(forms_of(word)) if len(form) >= SHORTEST]
         rated = ((_likeness(form, each), each) for each in listed for form in forms)
         best, like = max(rated, default=(0.0, ""))
-        return (like, best * weight) if best >= LIKE else (None, 0.0)
+        return (like, best**2 * weight) if best >= LIKE else (None, 0.0)
 
     def _completing(self, sentences: Sequence[Sequence[str]]) -> Mapping[str, Mapping[str, float]]:
         """Weighs, by concept, the topics of which sentences lack nothing but that concept."""
