@@ -30,7 +30,8 @@ NEW = "NEW"  # the topic that is being added, in a form; others are in small let
 MARK = 12  # characters of a hash
 
 Form = Mapping[str, str]
-Change = Callable[[RawDocument], RawDocument | None]  # of a draft: what one part of it becomes
+Part = RawDocument | list[str]  # of a draft: a mapping, or a list of words
+Change = Callable[[RawDocument], Part | None]  # of a draft: what one part of it becomes
 Path = tuple[str, ...]  # of a field: its keys
 Writing = Callable[[], AbstractContextManager[Transaction]]
 
@@ -77,7 +78,7 @@ def write(
     name: str,
     change: Change,
     author: str,
-) -> RawDocument | None:
+) -> Part | None:
     """Puts what `change` makes of the draft into it, as its part `name`; None takes the part out.
     Tries again once where somebody saved another part at this instant. Raises Outdated,
     KeywordsError."""
@@ -112,9 +113,7 @@ def _confirm_once(
     versions.save(tx, reviews.confirm(raw, mark), edition, author, f"{mark} reviewed")
 
 
-def _write_once(
-    group: str, name: str, change: Change, author: str, tx: Transaction
-) -> RawDocument | None:
+def _write_once(group: str, name: str, change: Change, author: str, tx: Transaction) -> Part | None:
     raw, edition = versions.editable(tx)
     part = change(raw)
     parts = {**mapping(raw, group)}

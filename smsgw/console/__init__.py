@@ -14,8 +14,10 @@ from smsgw.console.keywords import (
     draft,
     keyword,
     tables,
+    topics,
     unrecognised,
     versions,
+    word_lists,
     wordings,
 )
 from smsgw.console.menu import Menu, Section
@@ -53,6 +55,8 @@ MENU = Menu(
                 keyword.TAB,
                 wordings.TAB,
                 tables.TAB,
+                word_lists.TAB,
+                topics.TAB,
                 draft.TAB,
                 versions.TAB,
                 unrecognised.TAB,

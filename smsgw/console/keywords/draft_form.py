@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 
 from smsgw.configuration import edits, preview, reviews, versions
 from smsgw.configuration.document import KeywordsError, RawDocument
-from smsgw.configuration.edits import Clash, fingerprint, mapping, merge_edit
+from smsgw.configuration.edits import Clash, Part, fingerprint, mapping, merge_edit
 from smsgw.configuration.preview import Preview
 from smsgw.configuration.versions import Outdated, Version
 from smsgw.console import access
@@ -74,11 +74,11 @@ def load_draft() -> DraftView:
     return DraftView(raw, newest)
 
 
-def put(group: str, name: str, make: Callable[[DraftView], RawDocument | None]) -> None:
+def put(group: str, name: str, make: Callable[[DraftView], Part | None]) -> None:
     """Puts what `make` makes of the draft into it; None takes that part out. Raises Outdated,
     KeywordsError."""
 
-    def unless_changed(raw: RawDocument) -> RawDocument | None:
+    def unless_changed(raw: RawDocument) -> Part | None:
         part = make(DraftView(raw))
         if fingerprint(mapping(raw, group).get(name)) != request.form.get("was"):
             raise Outdated
@@ -95,7 +95,8 @@ def save_edit(group: str, name: str, edit: Edit) -> RawDocument:
         now = DraftView(raw).require_part(group, name)
         return merge_edit(now, edit(now, request.form), request.form.get("was", ""))
 
-    return _write(group, name, merged) or {}
+    part = _write(group, name, merged)
+    return part if isinstance(part, dict) else {}
 
 
 def confirm(group: str, name: str) -> str:
@@ -123,7 +124,7 @@ def show_again(
     return page(view, name, typed, error=translate_fault(str(error))), 400
 
 
-def _write(group: str, name: str, change: edits.Change) -> RawDocument | None:
+def _write(group: str, name: str, change: edits.Change) -> Part | None:
     return edits.write(access.rt().writing, group, name, change, access.operator().actor)
 
 
