@@ -58,13 +58,16 @@ def test_links_and_pictures_are_files_of_this_repository(page: Path) -> None:
 def test_the_keywords_that_are_shown_can_be_published() -> None:
     page = (ROOT / "docs" / "keywords.md").read_text()
     blocks = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
-    excerpt, static, lookup = blocks
+    excerpt, sentences, static, lookup = blocks
     raw = document.loads(document.shipped_text())
     for name, entry in excerpt.items():
         shipped = raw["keywords"][name]
         assert set(entry["aliases"]) <= set(shipped["aliases"])
         shipped["wordings"] |= entry.pop("wordings")
         shipped |= entry
+    for name, words in sentences["concepts"].items():
+        assert set(words) <= set(raw["concepts"][name])
+    raw["topics"] |= sentences["topics"]
     raw["keywords"] |= static | lookup["keywords"]
     raw["tables"] = lookup["tables"]
     assert lint.check(document.dumps(raw)).faults == []
