@@ -328,16 +328,16 @@ def test_keeping_all_values_needs_no_confirmation(as_: As, rt: Runtime) -> None:
 
 
 def test_words_that_now_change_something_need_confirmation(as_: As, rt: Runtime) -> None:
-    """KARTU HILANG would be another way to unlink a phone."""
+    """SEPATU HILANG would be another way to unlink a phone."""
 
     def change(raw: dict[str, Any]) -> None:
-        raw["keywords"]["ganti_hp"]["aliases"].append("KARTU HILANG")
+        raw["keywords"]["ganti_hp"]["aliases"].append("SEPATU HILANG")
         raw["keywords"]["saldo"]["aliases"].append("DUIT GUE")
 
     save_draft(rt, edited_document(change))
     visitor = as_(Role.PUBLISHER)
     visitor.get(PAGE)
-    assert "KARTU HILANG is now another way to write ganti_hp" in visitor.text
+    assert "SEPATU HILANG is now another way to write ganti_hp" in visitor.text
     assert "DUIT GUE is now" not in visitor.text
     assert visitor.submit("/draft/publish", reason="people ask").status_code == 409
     assert visitor.submit("/draft/publish", reason="people ask", sure="yes").status_code == 200
