@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_from_0002"
+revision = "0003_from_0001"
 down_revision = "0002_from_0001"
 branch_labels = None
 depends_on = None

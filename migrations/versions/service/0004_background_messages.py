@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004_from_0002"
-down_revision = "0003_from_0002"
+revision = "0004_from_0001"
+down_revision = "0003_from_0001"
 branch_labels = None
 depends_on = None
 
