@@ -211,6 +211,7 @@ OTHER_PHRASES = [
     *WAYS["tidak"],
     *(words_of(each) for name in ("no", "unsure") for each in ANSWERS[name]),
 ]
+ANSWERING = {word for phrase in (*YES_PHRASES, *OTHER_PHRASES) for word in phrase}
 WITH_YES = frozenset(ANSWERS["with_yes"])
 PARTICLES = frozenset(SEEDS["fillers"])
 SEPARATOR = "SPASI"  # as posters spell a space
@@ -220,7 +221,7 @@ def is_agreed(words: list[str]) -> bool:
     """Tells whether it is a yes in whichever words: it leads, or is said again, and nothing beside
     it asks, refuses or takes anything back."""
     numbers = [each for each in words if each.isdecimal()]
-    said = (undrawn(each) for each in words if not each.isdecimal())
+    said = (each if each in ANSWERING else undrawn(each) for each in words if not each.isdecimal())
     plain = [each for each in said if each != SEPARATOR]
     front = list(dropwhile(ADDRESSED.__contains__, plain))
     if is_question(plain) or any(list(places(plain, each)) for each in OTHER_PHRASES):
