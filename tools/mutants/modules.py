@@ -61,9 +61,7 @@ TOPICS = "tests/grammar/test_topics.py::test_all_is_understood_as_the_file_says"
 NO_TOPIC = (
     "tests/grammar/test_topics.py::test_what_is_about_something_else_is_not_answered_by_the_topic"
 )
-CONCEPTS = (
-    "tests/grammar/test_concepts.py::test_phrases_and_any_form_of_their_words_are_found"
-)
+CONCEPTS = "tests/grammar/test_concepts.py::test_phrases_and_any_form_of_their_words_are_found"
 STEMS = "tests/grammar/test_concepts.py::test_no_stem_is_shorter_than_four_letters"
 AFFIXES = "tests/grammar/test_concepts.py::test_each_beginning_and_ending_is_read"
 DRAWN = "tests/grammar/test_concepts.py::test_letters_drawn_out_count_once"
