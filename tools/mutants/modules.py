@@ -80,7 +80,7 @@ MODULES = (
         DISCLOSURE_TESTS,
         hints=("confirm", "not_linked"),
     ),
-    Module("handlers/ya.py", DISCLOSURE, DISCLOSURE_TESTS),
+    Module("handlers/ya.py", DISCLOSURE, DISCLOSURE_TESTS, hints=("hurufnya",)),
     Module("handlers/daftar.py", DISCLOSURE, DISCLOSURE_TESTS),
     Module("handlers/kode.py", DISCLOSURE, (REGISTRATION, STRANGERS)),
     Module("handlers/tolak.py", CODES, (ATTACKS,)),
