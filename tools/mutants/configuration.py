@@ -187,4 +187,4 @@ def _of_terms(path: Path, terms: dict[str, str]) -> Iterator[Change]:
 
 def _longest(text: str) -> str:
     """Returns the longest of the pieces that are sent as they stand."""
-    return max((each.strip() for each in re.split(r"\{\w+\}|[\[\]]", text)), key=len)
+    return max((each.strip(" .,:;") for each in re.split(r"\{\w+\}|[\[\]]", text)), key=len)
