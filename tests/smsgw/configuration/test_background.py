@@ -99,3 +99,8 @@ def test_the_command_says_what_takes_them_and_shows_no_text(tmp_path: Path) -> N
     private.write_text("# none\n", "utf-8")
     done = CliRunner().invoke(main, arguments)
     assert (done.exit_code, "write one a line" in done.output) == (1, True)
+
+
+def test_what_is_shipped_takes_few_private_messages_for_ours_and_none_to_act_on() -> None:
+    file = Path(__file__).parents[2] / "background" / "private_sms.txt"
+    assert judged(file.read_text("utf-8")).doubts() == []
