@@ -103,4 +103,4 @@ def test_the_command_says_what_takes_them_and_shows_no_text(tmp_path: Path) -> N
 
 def test_what_is_shipped_takes_few_private_messages_for_ours_and_none_to_act_on() -> None:
     file = Path(__file__).parents[2] / "background" / "private_sms.txt"
-    assert judged(file.read_text("utf-8")).doubts() == []
+    assert list(judged(file.read_text("utf-8")).doubts()) == []
