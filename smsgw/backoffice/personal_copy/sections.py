@@ -36,6 +36,7 @@ SECTIONS: Mapping[str, tuple[Section, tuple[str, ...]]] = {
 LEFT_OUT: Mapping[str, str] = {
     "answer_tallies": "counts, of nobody in particular",
     "audit_head": "the last seal of the audit log",
+    "background_messages": "made-up messages that operators keep to try keywords on",
     "configurations": "what operators published",
     "data_keys": "keys",
     "deleted_months": "months",
