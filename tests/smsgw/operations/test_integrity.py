@@ -55,7 +55,7 @@ def live(rt: Runtime, clock: Clock) -> None:
     say(rt, OTHER, f"KODE {code_in(say(rt, OTHER, DAFTAR))}")
     for phone in (STRANGER, THIRD):
         say(rt, phone, DAFTAR)
-        say(rt, phone, "hp baru sy ga bisa download jmo")
+        say(rt, phone, "GANTI HO")
     say(rt, P2, "BUKAN SAYA")
     say(rt, OTHER, "BANTUAN")
     for phone in (P1, P2):
@@ -116,7 +116,10 @@ def test_valid_rows_pass(lived: Runtime) -> None:
         assert failed_checks.by_table(tx.connection, lived.now() - failed_checks.HOUR) == {}
 
 
-@pytest.mark.parametrize("name", Ciphertext)
+SINGLE = {Ciphertext.BACKGROUND}  # its table has one row, so there is none to exchange it with
+
+
+@pytest.mark.parametrize("name", [each for each in Ciphertext if each not in SINGLE])
 def test_exchanged_ciphertexts_do_not_decrypt(lived: Runtime, name: Ciphertext) -> None:
     table, column = sealed.place(name)
     (key,) = table.primary_key.columns

@@ -97,7 +97,7 @@ def set_schema(rt: Runtime, kind: str) -> None:
         migrations.downgrade(rt.service, "service", "base")
     with rt.service.begin() as connection:
         if kind == "another version's":
-            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0099'")
     if kind == "without the ledger's":
         with rt.ledger.engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE ledger_version")
@@ -110,7 +110,7 @@ def test_a_running_process_notices_a_changed_schema(rt: Runtime) -> None:
         with capture_logs() as logged:
             answer = client.get("/readyz")
         assert (answer.status_code, answer.json["parts"]["database"]) == (503, False)
-        assert {"at": "0004", "needed": migrations.head("service")}.items() <= logged[0].items()
+        assert {"at": "0099", "needed": migrations.head("service")}.items() <= logged[0].items()
         with rt.service.begin() as connection:
             connection.exec_driver_sql("DROP TABLE alembic_version")
         assert client.get("/readyz").status_code == 503
