@@ -47,7 +47,6 @@ class Grammar:
     def __init__(self, keywords: Sequence[Keyword], words: Words) -> None:
         self._fillers = words.fillers
         self._courtesy = words.courtesy
-        self._with_courtesy = words.with_courtesy
         self._either = words.either
         self._services = words.services
         self._redactor = Redactor(words)
@@ -65,7 +64,7 @@ class Grammar:
             for read in self._read.values()
             for phrase in read.keyword.phrases
         }
-        self._doubts, self._addressed = words.doubts, words.addressed
+        self._doubts = words.doubts
         self._whole = WholeMessageReader(words, self._alone)
         self._slips = SlipReader(words, aliases, self._fields, self._whole)
         self._topics = TopicReader(words, aliases, self._fields)
@@ -74,6 +73,8 @@ class Grammar:
         )
         self._answers = AnswerReader(words, self._alone, self._whole)
         self._harmless = words.fillers | words.courtesy
+        self._free = self._harmless | words.addressed
+        self._beside_thanks = self._harmless | words.with_courtesy
         self._signature = signature_pattern(words.signatures)
         self._opt_out = OptOutReader(self._read.values(), self._first)
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
@@ -171,7 +172,7 @@ class Grammar:
 
     def _stop(self, text: str, words: list[str]) -> CompiledKeyword | None:
         """Returns STOP if it is followed by what it is to end: STOP SALDO, UNREG ALL 2757."""
-        front = list(dropwhile(self._harmless.union(self._addressed).__contains__, words))
+        front = list(dropwhile(self._free.__contains__, words))
         length = self._opt_out.length_at_front(front)
         if not length or self._whole.is_asking(text, words) or not holds_short_number(text):
             return None
@@ -245,8 +246,8 @@ class Grammar:
         if not words:
             symbols = [letter for letter in text if unicodedata.category(letter) == "So"]
             return bool(symbols) and not re.search(r"\d", text)
-        harmless = self._harmless | self._with_courtesy
-        return not self._courtesy.isdisjoint(words) and harmless.issuperset(words)
+        is_thanking = not self._courtesy.isdisjoint(words)
+        return is_thanking and self._beside_thanks.issuperset(words)
 
     def _leads_free_text(self, words: list[str]) -> bool:
         front = next((word for word in words if word not in self._harmless), "")
