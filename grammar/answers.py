@@ -61,7 +61,7 @@ class AnswerReader:
         return meant.pop() if len(meant) == 1 else None
 
     def _yes_or_no(self, text: str, words: list[str]) -> str | None:
-        if self._whole.is_asking(text, words) or not _bears_number(text):
+        if self._whole.is_asking(text, words) or not _bears_no_other_number(text):
             return None
         front = words if longest_of(self._phrases, words) else self._whole.front(words)
         phrase = longest_of(self._phrases, front)
@@ -112,7 +112,7 @@ class AnswerReader:
         return self._letters.get(chosen[0]) if len(chosen) == 1 else None
 
 
-def _bears_number(text: str) -> bool:
+def _bears_no_other_number(text: str) -> bool:
     """Tells whether no number stands beside it but one that an advert says to text."""
     numbers = re.findall(r"\d+", text)
     return not numbers or (len(numbers) == 1 and len(numbers[0]) in SHORT_NUMBER)

@@ -69,7 +69,7 @@ class NamedKeywordReader:
                     result = replace(result, is_slip=is_slip, also=also)
                 leads = self._free.issuperset(words[:index])
                 is_command = leads and self._is_command(read, text, words, named)
-                is_command = is_command or holds_long_number(text) or _bears_number(result)
+                is_command = is_command or holds_long_number(text) or _has_read_number(result)
                 return NamedKeyword(result, named, leads, is_command)
         return None
 
@@ -118,6 +118,6 @@ class NamedKeywordReader:
         return self._first.get((stem,)) if len(stem) >= SHORTEST_STEM else None
 
 
-def _bears_number(read: Command | Misread) -> bool:
+def _has_read_number(read: Command | Misread) -> bool:
     """Tells whether a number was read, or found to be wrong."""
     return "nkp" in read.fields or (isinstance(read, Misread) and read.read is not None)
