@@ -217,6 +217,7 @@ def _known_state(
     asked, question = open_questions.still_open(tx, row, wanted.received_at)
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
     told = _last_told(tx, row)
+    verified = registration_codes.verify(tx, row.id, named.code) if named.code else None
     is_repeatable = about is not None or row.last_binding_id is None
     caller = replace(
         caller,
@@ -228,8 +229,9 @@ def _known_state(
         last_answer=told if is_repeatable else None,
         last_about=about,
         next_page=next(iter(reply_pages.read(tx, row)), None),
-        verified_code=registration_codes.verify(tx, row.id, named.code) if named.code else None,
-        awaits_code=bool(named.code) and registration_codes.is_awaited(tx, row.id),
+        verified_code=verified,
+        awaits_code=verified is not None
+        or (bool(named.code) and registration_codes.is_awaited(tx, row.id)),
         has_tried_codes=bool(named.code)
         and registration_codes.wrong_in_a_day(tx, row.id) >= registration_codes.WRONG_CODES_A_DAY,
         case=cases.find(tx, row.id, named.case) if named.case else None,
