@@ -230,8 +230,7 @@ def _known_state(
         last_about=about,
         next_page=next(iter(reply_pages.read(tx, row)), None),
         verified_code=verified,
-        awaits_code=verified is not None
-        or (bool(named.code) and registration_codes.is_awaited(tx, row.id)),
+        awaits_code=bool(verified or (named.code and registration_codes.is_awaited(tx, row.id))),
         has_tried_codes=bool(named.code)
         and registration_codes.wrong_in_a_day(tx, row.id) >= registration_codes.WRONG_CODES_A_DAY,
         case=cases.find(tx, row.id, named.case) if named.case else None,
