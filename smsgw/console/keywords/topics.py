@@ -42,8 +42,10 @@ def add() -> Answer:
         return _all(error=error, typed=_typed()), 400
     try:
         draft_form.put(TOPICS, name, lambda _view: _typed())
-    except (Outdated, KeywordsError):
+    except Outdated:
         return _all(error=_("{name} already exists.", name=name), typed=_typed()), 409
+    except KeywordsError as error:
+        return _all(error=translate_fault(str(error)), typed=_typed()), 400
     return _saved(name)
 
 

@@ -29,6 +29,10 @@ TAB = Tab(blueprint, "Concepts and answers")
 Answer = str | Response | tuple[str, int]
 
 
+class ConceptInUse(Exception):
+    """A topic of the draft names the concept."""
+
+
 @dataclass(frozen=True, slots=True)
 class WordListRow:
     group: str
@@ -55,8 +59,10 @@ def add() -> Answer:
         ), 400
     try:
         draft_form.put(CONCEPTS, name, lambda _view: _typed())
-    except (Outdated, KeywordsError):
+    except Outdated:
         return _all(error=_("{name} already exists.", name=name)), 409
+    except KeywordsError as error:
+        return _all(error=translate_fault(str(error))), 400
     return _saved(CONCEPTS, name)
 
 
@@ -82,11 +88,12 @@ def save(group: str, name: str) -> Answer:
 @access.needs(Permission.DRAFT)
 def delete(group: str, name: str) -> Answer:
     """Deletes a concept that no topic uses."""
-    view = draft_form.load_draft()
-    if group != CONCEPTS or _users(view, name):
-        return _one(group, name, error=_("A topic uses this concept. Change the topic first.")), 409
+    if group != CONCEPTS:
+        raise NotFound
     try:
-        draft_form.put(group, name, lambda _view: None)
+        draft_form.put(group, name, partial(_delete, name))
+    except ConceptInUse:
+        return _one(group, name, error=_("A topic uses this concept. Change the topic first.")), 409
     except Outdated:
         return _one(group, name, error=draft_form.meanwhile()), 409
     flash(_("{name} is deleted from the draft.", name=name))
@@ -100,6 +107,12 @@ def _saved(group: str, name: str) -> Response:
 
 def _typed() -> list[str]:
     return edits.split_words(request.form.get("words", ""))
+
+
+def _delete(name: str, view: DraftView) -> None:
+    _words(view, CONCEPTS, name)
+    if _users(view, name):
+        raise ConceptInUse
 
 
 def _replaced(group: str, name: str, view: DraftView) -> list[str]:

@@ -59,6 +59,12 @@ def test_a_concept_is_added_and_deleted(as_: As, rt: Runtime) -> None:
     assert "PARKING" not in current_draft(rt).raw["concepts"]
 
 
+def test_a_list_of_answers_stays(as_: As) -> None:
+    visitor = as_(Role.EDITOR)
+    visitor.get(f"{PAGE}answers/unsure")
+    assert visitor.post(f"{PAGE}answers/unsure/delete", was="").status_code == 404
+
+
 def test_a_concept_in_use_stays(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(LOST)
