@@ -15,8 +15,8 @@ from smsgw.configuration.document import shipped_text
 from tests.support import depth
 from tests.support.sentences import ADVICE, sentences, shipped
 from tools.sentences.__main__ import FILE, examples, moved, read
-from tools.sentences.listed import without_topic
-from tools.sentences.noticed import Reader, unnoticed_topics
+from tools.sentences.coverage import Reader, unnoticed_topics
+from tools.sentences.word_lists import without_topic
 
 TOPICS = yaml.safe_load(shipped_text())["topics"]
 PHRASES = sorted({word for listed in shipped().words.concepts.values() for word in listed})

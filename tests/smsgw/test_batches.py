@@ -23,7 +23,7 @@ from tests.conftest import Clock
 from tests.support.batches import together
 from tests.support.bound_phones import bind_many, nkp, number
 from tests.support.conversation import audit_entries, count_rows, say
-from tests.support.prepared import Prepared
+from tests.support.filled_databases import Prepared
 from tests.support.redis_trips import Trips, watching
 
 MANY = 50

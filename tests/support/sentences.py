@@ -5,8 +5,8 @@ from functools import cache
 from smsgw.configuration import validation
 from smsgw.configuration.document import Document
 from tools.sentences.__main__ import examples, read
-from tools.sentences.listed import Listed, words_in
-from tools.sentences.noticed import unnoticed
+from tools.sentences.coverage import unnoticed
+from tools.sentences.word_lists import Listed, words_in
 
 ADVICE = "python -m tools.sentences --write adds a sentence for each, or says that it can go"
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from smsgw.configuration import validation
-from tools.sentences.listed import FLAT, Listed, without, words_in
-from tools.sentences.noticed import Reader, unnoticed, unnoticed_topics
+from tools.sentences.coverage import Reader, unnoticed, unnoticed_topics
 from tools.sentences.proposals import Proposer
+from tools.sentences.word_lists import FLAT, Listed, without, words_in
 
 SHIPPED = validation.load_shipped()
 KARTU = Listed("concepts.CARD", "KARTU")

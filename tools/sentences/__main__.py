@@ -10,9 +10,9 @@ import yaml
 
 from smsgw.configuration import validation
 from smsgw.configuration.document import Document, shipped_text
-from tools.sentences.listed import Listed, without, words_in
-from tools.sentences.noticed import Reader, unnoticed, unnoticed_topics
+from tools.sentences.coverage import Reader, unnoticed, unnoticed_topics
 from tools.sentences.proposals import Proposer
+from tools.sentences.word_lists import Listed, without, words_in
 
 FILE = Path(__file__).resolve().parents[2] / "tests" / "grammar" / "sentences.yaml"
 HEADER = """\

@@ -10,8 +10,8 @@ from grammar.compiled import WORDS
 from grammar.concepts import ConceptReader
 from grammar.normalise import normalise
 from smsgw.configuration.document import Document
-from tools.sentences.listed import Listed, without, without_topic
-from tools.sentences.noticed import Reader
+from tools.sentences.coverage import Reader
+from tools.sentences.word_lists import Listed, without, without_topic
 
 # What stands around a word that is not replaced. Names and towns are words that nobody lists: of a
 # few words in all, one more is too many.

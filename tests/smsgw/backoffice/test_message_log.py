@@ -20,7 +20,7 @@ from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
 from tests.conftest import P1, P2, STRANGER, Clock
 from tests.support.conversation import say
-from tests.support.prepared import Prepared
+from tests.support.filled_databases import Prepared
 from tests.support.query_plans import plans
 from tests.support.registration import DAFTAR
 from tests.support.sender_ids import send_all

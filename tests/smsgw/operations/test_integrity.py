@@ -35,8 +35,8 @@ from tests.conftest import (
 )
 from tests.support.accounts import add_operator
 from tests.support.conversation import say
+from tests.support.filled_databases import Prepared
 from tests.support.metrics import told
-from tests.support.prepared import Prepared
 from tests.support.registration import DAFTAR, code_in
 
 CARRIER, SENDER_ID = "simulator", "2757"

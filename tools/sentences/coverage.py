@@ -14,7 +14,7 @@ from grammar.concepts import forms_of, undrawn
 from grammar.normalise import normalise
 from smsgw.configuration import compiler
 from smsgw.configuration.document import Document
-from tools.sentences.listed import Listed, without, without_topic
+from tools.sentences.word_lists import Listed, without, without_topic
 
 SHOWN = ("topic", "city", "switch", "language")  # fields
 _TOKENS = re.compile(r"[^\W_]+")
