@@ -1,9 +1,9 @@
 """Measures a scrape of /metrics over the hourly sums that 50,000,000 messages of two years leave.
 
 What is promised: a scrape takes less than 0.2 s of processor time, and of a clock's where nothing
-else runs, except for one in ten minutes, which sums up the past for the others. The sums are copied
-into their tables; the rows of the messages themselves are gone, as after SMSGW_ROW_MONTHS. A web
-process is asked as Prometheus asks it.
+else runs. The clock sums up the past every five minutes, and its time is shown too. The sums are
+copied into their tables; the rows of the messages themselves are gone, as after SMSGW_ROW_MONTHS. A
+web process is asked as Prometheus asks it.
 """
 
 import os
@@ -25,6 +25,7 @@ from grammar import Reason
 from handlers import HANDLERS
 from handlers.question import Outcome
 from smsgw.messaging.hourly_counts import BUCKETS, HOUR, hour_of
+from smsgw.operations.metric_families import PastSums
 from smsgw.operations.metrics import CACHE_KEY
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.counts import (
@@ -150,14 +151,17 @@ def measure(rt: Runtime, web: Web, server: Postgres) -> float:
     """Returns the processor time of a scrape, in seconds."""
     processes = Processes()
     processes.groups = {"web": web.process.pid, "postgres": server.pid}
-    first = scrape(rt, web)
+    started = time.perf_counter()
+    PastSums(rt).step()
+    summing = time.perf_counter() - started
+    scrape(rt, web)  # a process counts for the first time
     before = processes.cpu()
     took = [scrape(rt, web) for _ in range(ASKED)]
     used = {name: (after - before[name]) / ASKED for name, after in processes.cpu().items()}
     print(
         f"a scrape takes {statistics.median(took) * 1000:.0f} ms ({min(took) * 1000:.0f} to "
-        f"{max(took) * 1000:.0f}), and {first * 1000:.0f} ms when it sums up the past; processor "
-        f"time: {used['web'] * 1000:.0f} ms of the web process, {used['postgres'] * 1000:.0f} ms "
+        f"{max(took) * 1000:.0f}); the clock sums up the past in {summing * 1000:.0f} ms; processor "
+        f"time of a scrape: {used['web'] * 1000:.0f} ms of the web process, {used['postgres'] * 1000:.0f} ms "
         "of PostgreSQL"
     )
     return sum(used.values())

@@ -24,6 +24,7 @@ from smsgw.operations.jobs import (
     hint_task,
     settle_unknown,
 )
+from smsgw.operations.metric_families import PastSums
 from smsgw.operations.queue import CLOCK_BEATS, enqueue, heartbeat
 from smsgw.operations.retention import Retention
 from smsgw.operations.row_retention import RowRetention
@@ -39,6 +40,7 @@ def run(rt: Runtime, stopping: Event) -> None:
     """Sweeps every 5 seconds, seals the audit and destroys what is due every second, and sums up
     every minute, until `stopping` is set."""
     retention, row_retention, counting = Retention(rt), RowRetention(rt), Tallies(rt)
+    past_sums = PastSums(rt)
     for tick in itertools.count(1):
         if stopping.wait(TICK):
             return
@@ -49,6 +51,7 @@ def run(rt: Runtime, stopping: Event) -> None:
         if tick % SWEEP_TICKS == 0:
             _do(lambda: sweep(rt))
             _do(lambda: ledger_changes.make_due(rt))
+            _do(past_sums.step)
 
 
 def _do(work: Callable[[], object]) -> None:

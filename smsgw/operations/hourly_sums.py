@@ -1,8 +1,8 @@
 """Sums up hourly counts for the figures.
 
 After two years these are millions of rows, which take seconds. So what is more than six hours old
-is summed up once and remembered in Redis for a while, for all processes alike. What changes there
-shows with the next sums.
+is summed up by the clock every five minutes and remembered in Redis, for all processes alike; where
+no clock did, by who needs it. What changes there shows with the next sums.
 """
 
 import json
@@ -28,9 +28,10 @@ Sums = list[tuple[Any, ...]]
 class HourlySums:
     """Sums up columns of the tables of hourly counts, all read in one transaction."""
 
-    def __init__(self, tx: Transaction, redis: Redis | None) -> None:
+    def __init__(self, tx: Transaction, redis: Redis | None, *, is_anew: bool = False) -> None:
+        """`is_anew`: sums up the past also where it is remembered."""
         self._tx, self._redis = tx, redis
-        self._at, self._past = self._recall()
+        self._at, self._past = (tx.now, {}) if is_anew else self._recall()
         self._until = hour_of(self._at - PAST)
         self._is_changed = False
 

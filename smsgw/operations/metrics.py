@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import logs
-from smsgw.operations.metric_families import Figures
+from smsgw.operations.metric_families import COUNTING_LIMIT, Figures
 from smsgw.operations.part_metrics import Parts
 from smsgw.runtime import Runtime
 from smsgw.storage import deadlines
@@ -27,7 +27,6 @@ CACHE_KEY = "metrics"
 LONG = 0.5  # seconds
 CACHE_FACTOR = 10
 COUNTING = Lock()  # one at a time in a process
-COUNTING_LIMIT = 60.0  # seconds for each figure
 LAST_TRY = 1.0  # seconds for all of them where the database does not work
 
 

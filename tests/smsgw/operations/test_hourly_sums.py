@@ -10,6 +10,7 @@ from smsgw.app import create_app
 from smsgw.messaging.hourly_counts import Tallies
 from smsgw.operations import hourly_sums
 from smsgw.operations.hourly_sums import PAST, REMEMBERED
+from smsgw.operations.metric_families import SUMMED_EVERY, PastSums
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.counts import tallies
 from tests.conftest import Clock
@@ -54,6 +55,20 @@ def test_the_past_is_summed_up_once_for_all_processes(
             assert figures(each)[RECEIVED] == 4
     clock.moves(seconds=REMEMBERED.total_seconds())
     assert [figures(client)[each] for each in (RECEIVED, ANSWERED)] == [9, 9]
+
+
+def test_the_clock_sums_up_the_past_before_it_is_forgotten(
+    client: FlaskClient, lived: Runtime, clock: Clock
+) -> None:
+    sums = PastSums(lived)
+    sums.step()
+    change_the_past(lived)
+    assert figures(client)[RECEIVED] == 3
+    sums.step()
+    assert figures(client)[RECEIVED] == 3
+    clock.moves(seconds=SUMMED_EVERY.total_seconds())
+    sums.step()
+    assert figures(client)[RECEIVED] == 8
 
 
 def test_what_is_remembered_ends_in_redis(client: FlaskClient, lived: Runtime) -> None:
