@@ -158,12 +158,10 @@ def measure(rt: Runtime, web: Web, server: Postgres) -> float:
     before = processes.cpu()
     took = [scrape(rt, web) for _ in range(ASKED)]
     used = {name: (after - before[name]) / ASKED for name, after in processes.cpu().items()}
-    print(
-        f"a scrape takes {statistics.median(took) * 1000:.0f} ms ({min(took) * 1000:.0f} to "
-        f"{max(took) * 1000:.0f}); the clock sums up the past in {summing * 1000:.0f} ms; processor "
-        f"time of a scrape: {used['web'] * 1000:.0f} ms of the web process, {used['postgres'] * 1000:.0f} ms "
-        "of PostgreSQL"
-    )
+    shown = [f"{each * 1000:.0f}" for each in (statistics.median(took), min(took), max(took))]
+    print(f"a scrape takes {shown[0]} ms ({shown[1]} to {shown[2]})")
+    print(f"its processor time: {', '.join(f'{name} {each:.3f} s' for name, each in used.items())}")
+    print(f"the clock sums up the past in {summing:.2f} s")
     return sum(used.values())
 
 
