@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import dropwhile
 
-from grammar.compiled import LONGEST_ALIAS, CompiledKeyword, longest_of
+from grammar.compiled import CompiledKeyword, longest_of
 from grammar.fields import SHORTEST_NUMBER, holds_short_number
 from grammar.reading import Words
 
@@ -28,8 +28,6 @@ class WholeMessageReader:
         if not words or not holds_short_number(text):
             return None
         found = next(filter(None, self._tries(words)), None) or self._by_repetition(words)
-        if found is not None and found.keyword.leads and not self._is_assent(found, text, words):
-            return None
         if found is not None and not self._bears_number(found, text, words):
             return None
         return found
@@ -73,14 +71,3 @@ class WholeMessageReader:
                 return None
             index += len(alias) or 1
         return next(iter(meant.values())) if len(meant) == 1 else None
-
-    def _is_assent(self, read: CompiledKeyword, text: str, words: list[str]) -> bool:
-        """Tells whether this is YA, with its own word at the front and no question: a "ya" that
-        ends a sentence in Indonesian is a particle, and agrees to nothing."""
-        front = self.front(words)
-        is_first = any(
-            self._alone.get(tuple(front[:length])) is read
-            for length in range(1, min(LONGEST_ALIAS, len(front)) + 1)
-        )
-        is_whole = self._alone.get(tuple(words)) is read
-        return (is_first or is_whole) and not self.is_asking(text, words)
