@@ -37,3 +37,27 @@ def test_an_error_is_logged_with_its_frames_and_without_anybodys_data() -> None:
     told = json.dumps([bug, server, crash])
     assert "19012345678" not in told
     assert "budi@example.id" not in told
+
+
+SET_UP_TWICE = """
+from structlog.testing import capture_logs
+from smsgw import logs
+log = logs.get("smsgw.try")
+for _ in range(2):
+    logs.set_up()
+    log.info("heard")
+with capture_logs() as captured:
+    log.info("captured")
+assert [entry["event"] for entry in captured] == ["captured"], captured
+"""
+
+
+def test_a_logger_in_use_follows_what_is_set_up_later() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SET_UP_TWICE],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["heard", "heard"]
