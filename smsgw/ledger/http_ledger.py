@@ -102,6 +102,18 @@ class HttpSource:
         for name in lookups:
             yield name, failed.get(name, found[name])
 
+    def read_slice(self, name: str, nkps: Sequence[str], limit: float) -> Rows:
+        """Makes one request for each MOST_NUMBERS, each with the whole `limit`."""
+        rows: list[Mapping[Any, Any]] = []
+        for asked in _requests({name: nkps}):
+            for _, found in self.read_several(asked, limit):
+                if isinstance(found, Unanswered):
+                    raise found
+                rows.extend(found)
+        if not self._circuit.is_closed:
+            raise LedgerDown("away a moment ago")
+        return rows
+
     def look(self) -> Iterator[LookUpFault | None]:
         """Asks for all in two requests, within the time that a check has."""
         with deadlines.within(CHECK_LIMIT):

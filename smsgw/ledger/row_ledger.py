@@ -65,6 +65,10 @@ class Source(Protocol):
         """Yields what each look-up finds for all its numbers, each row with its number as `key`;
         none for those that were not tried after a failure. `limit` is in seconds."""
 
+    def read_slice(self, name: str, nkps: Sequence[str], limit: float) -> Rows:
+        """Reads what one look-up finds for many participants, each row with its NKP as `key`.
+        Raises Unanswered, LedgerDown."""
+
     def look(self) -> Iterator[LookUpFault | None]:
         """Asks for somebody whom nobody is. Yields, for each look-up that was made, what was wrong
         with it."""

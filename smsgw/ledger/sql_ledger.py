@@ -22,6 +22,7 @@ from smsgw.ledger.row_ledger import RowLedger, Rows
 from smsgw.ledger.server import DIED_WITHIN, Ask, Server
 from smsgw.ledger.statements import (
     FOR_SEVERAL,
+    FOR_SLICES,
     LOOK_UPS,
     MOST_OF_SEVERAL,
     NOBODY,
@@ -80,6 +81,11 @@ class SqlSource:
             for name, nkps in lookups.items():
                 if any(each.circuit.is_closed for each in self._servers(name)):
                     yield from self._read_in(batch, name, nkps)
+
+    def read_slice(self, name: str, nkps: Sequence[str], limit: float) -> Rows:
+        ask = partial(FOR_SLICES[name].run, keys=list(nkps))
+        with _explaining(name), self._place(name), deadlines.within(limit):
+            return self._ask(name, lambda server: server.ask(ask), limit=limit)
 
     def look(self) -> Iterator[LookUpFault | None]:
         for name, statement in LOOK_UPS.items():

@@ -132,6 +132,24 @@ FOR_SEVERAL: Mapping[str, BulkSelect] = {
     "balance": _of_several(balances, _balances_of),
     "last_contribution": _of_several(contributions, _last_contributions.where),
 }
+_slice_participants = select(
+    type_coerce(participants.c.nkp, _raw).label("key"), *_columns(participants, Participant)
+)
+_slice_claims = select(
+    type_coerce(claims.c.nkp, _raw).label("key"), *_columns(claims, Claim)
+).order_by(claims.c.filed_on.desc(), claims.c.claim_no.desc())
+_slice_programs = select(
+    type_coerce(programs.c.nkp, _raw).label("key"),
+    type_coerce(programs.c.program, _raw).label("program"),
+).where(programs.c.until.is_(None))
+# The same of a slice of participants, for work that nobody waits for.
+FOR_SLICES: Mapping[str, BulkSelect] = {
+    "participant": _of_several(participants, _slice_participants.where),
+    "balance": FOR_SEVERAL["balance"],
+    "last_contribution": FOR_SEVERAL["last_contribution"],
+    "claims": _of_several(claims, _slice_claims.where),
+    "programs": _of_several(programs, _slice_programs.where),
+}
 OFFICES = select(*_columns(offices, Office)).order_by(offices.c.code)
 RATES = select(*_columns(rates, Rate)).order_by(rates.c.effective_from)
 PING: Select[tuple[int]] = select(literal(1))
