@@ -95,6 +95,7 @@ KINDS: Mapping[str, SlotKind] = {
     "KOTA": SlotKind("city", SlotShape.WORDS),
     "ISI": SlotKind("text", SlotShape.WORDS),
     "TOPIK": SlotKind("topic", SlotShape.CHOICE),
+    "SALDO/IURAN/KLAIM": SlotKind("kind", SlotShape.CHOICE),
     "ON/OFF": SlotKind("switch", SlotShape.CHOICE),
     "ID/EN": SlotKind("language", SlotShape.CHOICE),
 }

@@ -28,6 +28,7 @@ from handlers import (
     misread,
     mulai,
     notif,
+    notification,
     saldo,
     status,
     stop,
@@ -91,6 +92,7 @@ SECTIONS: Mapping[str, WordingModule] = {
     "own": bound_participant,
     "officer": casework_wordings,
     "misread": misread,
+    "notification": notification,
 }
 
 

@@ -170,8 +170,21 @@ class OptIn:
     """Lets messages that were stopped be sent again."""
 
 
+class NotificationKind(StrEnum):
+    """Says what a notification is about; a phone asks for each by itself, or for all."""
+
+    BALANCE = "balance"  # it changed
+    CONTRIBUTION = "contribution"  # it was not received when it was due
+    CLAIM = "claim"  # it moved a step, or was refused
+    DATA = "data"  # they are incomplete
+    STATUS = "status"  # of the membership
+
+
 @dataclass(frozen=True, slots=True)
-class SetNews:
+class Subscribe:
+    """Notifications of these kinds are asked for, or asked for no more."""
+
+    kinds: tuple[NotificationKind, ...]
     wanted: bool
 
 
@@ -217,7 +230,7 @@ Change = (
     | FailedIdentification
     | OptOut
     | OptIn
-    | SetNews
+    | Subscribe
     | SetLanguage
     | OpenCase
     | TurnPage

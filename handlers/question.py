@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from grammar import Command, Misread
-from handlers.changes import Change, OpenQuestion
+from handlers.changes import Change, NotificationKind, OpenQuestion
 from handlers.ports import Ledger
 from handlers.values import Value
 
@@ -78,6 +78,9 @@ class Caller:
     asked_codes: tuple[str, ...] = ()  # NKPs for which codes were sent here and are still good
     rejections: int = 0  # of such codes, in the last month
     case: Case | None = None  # the one whose number was typed
+    # These two are read for NOTIF alone.
+    notified: frozenset[NotificationKind] = frozenset()  # what it is notified of
+    has_stopped: bool = False
 
     @property
     def nkps(self) -> tuple[str, ...]:

@@ -290,6 +290,7 @@ def _named(said: Command | Misread) -> NamedIdentities:
         case=str(case) if case else None,
         identity="nkp" in said.fields or "nik" in said.fields,
         asked_codes=said.keyword == "tolak",
+        notified=said.keyword == "notif",
     )
 
 

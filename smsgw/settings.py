@@ -23,6 +23,7 @@ from smsgw import addresses, carriers, variable_values
 from smsgw.addresses import DatabaseAddress, QueueAddress
 from smsgw.carriers.carrier import CarrierSettings
 from smsgw.ledger_access import LedgerAccess, NoDatabase, is_service
+from smsgw.notification_limits import NotificationLimits
 from smsgw.variables import (
     ALL_OTHERS,
     MASK,
@@ -65,7 +66,7 @@ Secret = Annotated[SecretStr, at_least(SHORTEST_SECRET)]
 Days = Annotated[timedelta, in_unit("days", 1, 3650)]
 
 
-class Settings(LedgerAccess):
+class Settings(LedgerAccess, NotificationLimits):
     """Holds the configuration of one installation, described as `smsgw settings` prints it."""
 
     database_url: DatabaseAddress | None = variable(

@@ -13,10 +13,12 @@ TABLES = "smsgw.storage.tables."
 STATEMENTS = {"insert", "update", "delete"}
 REPLIES = {f"smsgw.messaging.{each}" for each in ("outbox", "leases", "delivery_reports")}
 REPLIES |= {"smsgw.messaging.reconciliation", "smsgw.messaging.expiry_notices"}
-REPLIES |= {"smsgw.messaging.due_replies"}
+REPLIES |= {"smsgw.messaging.due_replies", "smsgw.messaging.notification_replies"}
 
 OWNERS = {
-    "attempts": REPLIES - {"smsgw.messaging.outbox", "smsgw.messaging.expiry_notices"},
+    "attempts": REPLIES
+    - {"smsgw.messaging.outbox", "smsgw.messaging.expiry_notices"}
+    - {"smsgw.messaging.notification_replies"},
     "audit": {"smsgw.storage.audit", "smsgw.operations.audit_chain"},
     "audit_head": {"smsgw.operations.audit_chain"},
     "background_messages": {"smsgw.configuration.background_file"},
@@ -37,6 +39,15 @@ OWNERS = {
     "message_refs": {"smsgw.messaging.inbox"},
     "messages": {"smsgw.messaging.inbox"},
     "named": {"smsgw.registry.lockout"},
+    "notification_days": {"smsgw.notifications.events"},
+    "notification_digests": {
+        "smsgw.notifications.subscribers",
+        "smsgw.registry.subscriptions",
+    },
+    "notification_kinds": {"smsgw.notifications.kinds"},
+    "notification_lists": {"smsgw.notifications.runs"},
+    "notification_runs": {"smsgw.notifications.runs"},
+    "notifications": {"smsgw.notifications.events"},
     "operators": {"smsgw.backoffice.accounts"},
     "pages": {"smsgw.registry.reply_pages"},
     "parts": {"smsgw.messaging.parts"},
@@ -50,6 +61,7 @@ OWNERS = {
     "rejections": {"smsgw.registry.registration_codes"},
     "replies": REPLIES,
     "sessions": {"smsgw.backoffice.accounts"},
+    "subscriptions": {"smsgw.registry.subscriptions"},
     "tallies": {"smsgw.messaging.hourly_counts"},
     "tasks": {"smsgw.backoffice.background_tasks"},
     "transcripts": {"smsgw.transcripts.library"},

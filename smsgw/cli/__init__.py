@@ -25,6 +25,7 @@ FILES = {
     "export": "export",
     "drill": "drill",
     "holidays": "holidays",
+    "notify": "notify",
     "operators": "operators",
     "keys": "keys",
     "audit": "audit",

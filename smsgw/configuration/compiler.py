@@ -7,7 +7,7 @@ from datetime import date
 from functools import cache, cached_property, lru_cache
 
 from grammar import Grammar, Keyword, PosterError, Words, poster
-from handlers import DECLARED, WORDINGS
+from handlers import DECLARED, WORDINGS, notification
 from handlers.custom_keyword import FOUND
 from handlers.question import CustomKeyword
 from handlers.values import Value, Verbatim
@@ -70,6 +70,7 @@ class Offer:
     names: frozenset[str] = frozenset()
     widest: Mapping[str, Value] = field(default_factory=dict)
     ordinary: Mapping[str, Value] = field(default_factory=dict)
+    always: frozenset[str] = frozenset()  # shown where they are given, also within a clause
 
 
 @cache
@@ -194,8 +195,8 @@ def wording_faults(
 ) -> list[str]:
     if not text or not text.strip():
         return ["this wording is missing"] if is_required else []
-    if offer.widest:
-        return replies.faults(text, offer.names, usage, budget, offer.widest)
+    if offer.widest or offer.always:
+        return replies.faults(text, offer.names, usage, budget, offer.widest, offer.always)
     return list(_faults(text, offer.names, tuple(usage.items()), budget))
 
 
@@ -209,13 +210,19 @@ def _faults(
 
 def list_offers(read: Document) -> dict[str, Offer]:
     """Returns every wording that a reply may use, with the values that it is given."""
-    offers = {name: Offer(frozenset(values)) for name, values in WORDINGS.items()}
+    offers = {name: _offer_of(name, values) for name, values in WORDINGS.items()}
     for name, entry in read.entries.items():
         if entry.kind is not None:
             offers |= {f"{name}.{each}": Offer() for each in entry.wordings}
         if entry.table is not None:
             offers[f"{name}.{FOUND}"] = _offer(read.tables[entry.table])
     return offers
+
+
+def _offer_of(name: str, values: tuple[str, ...]) -> Offer:
+    is_notification = name.startswith(f"{notification.SECTION}.")
+    always = notification.ALWAYS if is_notification else frozenset[str]()
+    return Offer(frozenset(values), always=always)
 
 
 def texts_of(read: Document) -> dict[str, Texts]:

@@ -99,6 +99,7 @@ def faults(
     usage: Mapping[str, str],
     budget: int,
     own: Mapping[str, Value] = MappingProxyType({}),
+    always: frozenset[str] = frozenset(),
 ) -> list[str]:
     """Returns why a wording cannot be sent, all that is wrong at once; see `check`."""
     unknown = {*re.findall(r"\{(\w+)\}", text)} - offered - EVERYWHERE
@@ -109,7 +110,7 @@ def faults(
     try:
         wording = structure(text)
         if not found:
-            check(wording, offered, usage, budget, own)
+            check(wording, offered, usage, budget, own, always)
     except WordingError as error:
         found.append(str(error))
     return found
@@ -159,13 +160,17 @@ def check(
     usage: Mapping[str, str],
     budget: int,
     own: Mapping[str, Value] = MappingProxyType({}),
+    always: frozenset[str] = frozenset(),
 ) -> None:
     """Raises WordingError unless every reply made of `wording` fits `budget` segments. `own`: the
-    widest values of placeholders that this wording has for itself."""
+    widest values of placeholders that this wording has for itself; `always`: placeholders that it
+    has to show where they are given, also within a clause."""
     unknown = wording.names - offered - EVERYWHERE
     if unknown:
         raise WordingError(_unknown_value(min(unknown)))
-    required = Wording(tuple(piece for piece in wording.pieces if not piece.is_clause))
+    if always - wording.names:
+        raise WordingError(f"it has no clause with {{{min(always - wording.names)}}}")
+    required = Wording(tuple(_certain(wording.pieces, always)))
     text = render(required, widest(usage, own), budget)
     counted = gsm7.count(text)
     if counted.segments > budget:
@@ -173,6 +178,15 @@ def check(
             f"without its clauses it may take {counted.units} characters, "
             f"{counted.segments} segments instead of {budget}"
         )
+
+
+def _certain(pieces: Sequence[Piece], always: frozenset[str]) -> Iterator[Piece]:
+    """Yields what has to have room: clauses up to the last one that is always shown, since they are
+    taken in order, and all that is no clause."""
+    last = max((place for place, each in enumerate(pieces) if each.names & always), default=-1)
+    for place, each in enumerate(pieces):
+        if place <= last or not each.is_clause:
+            yield each
 
 
 def _text_of(name: str, value: Value, terms: Mapping[str, str]) -> str | None:

@@ -14,6 +14,7 @@ from handlers.changes import (
     OptOut,
     RejectCodes,
     RejectRegistration,
+    Subscribe,
     Unbind,
     WrongCode,
     WrongIdentity,
@@ -78,4 +79,5 @@ def _applies_when_silenced(change: Change) -> bool:
     """Tells whether a change is applied although its answer is refused. A request about data is:
     the law's days run from the first. A complaint is not: it can be sent again."""
     is_request = isinstance(change, OpenCase) and change.kind is not CaseKind.COMPLAINT
-    return isinstance(change, APPLIED_WHEN_SILENCED) or is_request
+    is_end = isinstance(change, Subscribe) and not change.wanted
+    return isinstance(change, APPLIED_WHEN_SILENCED) or is_request or is_end

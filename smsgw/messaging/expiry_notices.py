@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from handlers import disclosure
 from smsgw import logs, phone
-from smsgw.messaging import outbox
+from smsgw.messaging import notification_replies, outbox
 from smsgw.messaging.composer import Composer, call_centre
 from smsgw.messaging.outbox import NewReply
 from smsgw.runtime import Runtime
@@ -56,10 +56,15 @@ NO_ANSWERS = (WORDING, disclosure.unavailable().wording)
 
 
 def is_not_needed(notice: FromClause) -> ColumnElement[bool]:
-    """Tells of a reply whether it is a notice whose phone has been answered since, or said STOP.
-    The statement also selects from `phones`."""
+    """Tells of a reply whether it is a notice whose phone has been answered since, or said STOP, or
+    a notification that is not wanted any more. The statement also selects from `phones`."""
     is_over = or_(phones.c.stopped_at.is_not(None), _is_answered_since(notice))
-    return case((notice.c.wording == WORDING, is_over), else_=false())
+    is_notification = notice.c.priority == Priority.NOTIFICATION
+    return case(
+        (is_notification, notification_replies.is_unwanted(notice)),
+        (notice.c.wording == WORDING, is_over),
+        else_=false(),
+    )
 
 
 def queue(rt: Runtime, within: float) -> int:
@@ -86,7 +91,7 @@ def _queue(rt: Runtime, carrier: str, sender_id: str, limit: int) -> int:
         notices = [
             _notice(composer, row, number)
             for row, number in opened
-            if number is not None and not _is_spent(rt, number, spending)
+            if number is not None and not is_spent(rt, number, spending)
         ]
         outbox.add_all(tx, notices)
     rt.spend((each.number, each.text) for each in notices)
@@ -102,11 +107,13 @@ def _sender_ids(tx: Transaction) -> list[tuple[str, str]]:
 
 
 def _is_idle(tx: Transaction, carrier: str, sender_id: str) -> bool:
-    """Tells whether nothing waits that somebody asked for, nor anything else that is due."""
+    """Tells whether nothing waits that somebody asked for, nor anything else that is due, but for
+    notifications."""
     waiting = exists().where(
         QUEUED,
         replies.c.carrier == carrier,
         replies.c.sender_id == sender_id,
+        replies.c.priority < Priority.NOTIFICATION,
         or_(replies.c.priority < Priority.SCHEDULED, replies.c.due_at <= tx.now),
     )
     return not tx.connection.execute(select(waiting)).scalar_one()
@@ -183,7 +190,7 @@ def _number(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:
     return tx.opened(row.number, Ciphertext.PHONE, row.id, row.hash)
 
 
-def _is_spent(rt: Runtime, number: str, spending: Mapping[str, int] | None) -> bool:
+def is_spent(rt: Runtime, number: str, spending: Mapping[str, int] | None) -> bool:
     """Tells whether the day's budget for a phone is used up. `spending`: None without a budget."""
     if spending is None:
         return False

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from smsgw import gsm7, logs
-from smsgw.registry import phones
+from smsgw.registry import phones, subscriptions
 from smsgw.storage.bulk import BulkInsert, Write
 from smsgw.storage.tables.messages import (
     QUEUED,
@@ -192,7 +192,9 @@ def cut(code: str | None) -> str | None:
 def opt_out(tx: Transaction, reply_id: int) -> None:
     """Records that the phone said STOP to the carrier, which refuses us from then on."""
     whose = select(replies.c.phone_id).where(replies.c.id == reply_id)
-    phones.opt_out(tx, tx.connection.execute(whose).scalar_one())
+    phone_id = tx.connection.execute(whose).scalar_one()
+    phones.opt_out(tx, phone_id)
+    subscriptions.end(tx, [phone_id])
 
 
 def refuse_waiting(tx: Transaction, phone_id: int, code: str) -> None:

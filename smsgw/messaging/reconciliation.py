@@ -4,6 +4,7 @@
             ─ the carrier is asked ──▶ the same; or queued again, where it has no such SMS
             ─ it cannot tell, and DECIDE_AFTER is over ─▶ queued again, once (resend_once)
                                                        ─▶ left to an operator (ask_operator)
+                                                       ─▶ closed, if it is a notification
 
 No carrier here takes a key by which it would know a repeat, so equal texts to one phone can only be
 counted: an SMS in the carrier's books that no attempt of ours accounts for is the one in question.
@@ -24,6 +25,7 @@ from smsgw.storage.tables.messages import (
     OPEN,
     UNFINISHED,
     AttemptEnd,
+    Priority,
     ReplyState,
     Settled,
     attempts,
@@ -51,6 +53,7 @@ class Unknown:
     ended: datetime
     expires: datetime
     is_left: bool  # to an operator: nothing settles it by itself
+    is_notification: bool
     sms: OutgoingSms
 
     @property
@@ -105,6 +108,8 @@ def settle(
     if has_time:
         _look_again(tx, unknown, tx.now + ASK_AGAIN)
         return None
+    if unknown.is_notification:  # rather none than two
+        return _close(tx, unknown)
     if may_resend and not _was_resent(tx, unknown) and tx.now < unknown.expires:
         return _send_again(tx, unknown, Settled.RESENT)
     _look_again(tx, unknown, None)
@@ -120,10 +125,7 @@ def decide(tx: Transaction, reply_id: int, *, resend_for: timedelta | None) -> b
     if resend_for is not None:
         _change(tx, unknown, expires_at=tx.now + resend_for)
         return _send_again(tx, unknown, Settled.RESENT) is not None
-    if not _change(tx, unknown, state=ReplyState.REFUSED, code="closed"):
-        return False
-    _note(tx, unknown, Settled.CLOSED)
-    return True
+    return _close(tx, unknown) is not None
 
 
 _OPEN = (UNFINISHED, replies.c.state == ReplyState.UNKNOWN, attempts.c.settled.is_(None))
@@ -166,6 +168,7 @@ def _unknown(tx: Transaction, row: Row[Any]) -> Unknown:
         ended=row.ended_at or tx.now,
         expires=row.expires_at,
         is_left=row.due_at is None,
+        is_notification=row.priority == Priority.NOTIFICATION,
         sms=OutgoingSms(
             attempt_id=row.attempt_id,
             recipient=recipient or "",
@@ -223,6 +226,13 @@ def _was_resent(tx: Transaction, unknown: Unknown) -> bool:
         attempts.c.reply_id == unknown.reply_id, attempts.c.settled == Settled.RESENT
     )
     return bool(tx.connection.execute(select(exists(before))).scalar_one())
+
+
+def _close(tx: Transaction, unknown: Unknown) -> Settled | None:
+    if not _change(tx, unknown, state=ReplyState.REFUSED, code="closed"):
+        return None
+    _note(tx, unknown, Settled.CLOSED)
+    return Settled.CLOSED
 
 
 def _send_again(tx: Transaction, unknown: Unknown, how: Settled) -> Settled | None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from threading import Event
+from threading import Event, Thread
 
 from smsgw import logs
 from smsgw.backoffice import background_tasks, ledger_changes
@@ -15,7 +15,7 @@ from smsgw.messaging import (
     reconciliation,
 )
 from smsgw.messaging.hourly_counts import Tallies
-from smsgw.operations import audit_chain
+from smsgw.operations import audit_chain, notifier
 from smsgw.operations.jobs import (
     answer_parts,
     answer_waiting,
@@ -41,8 +41,12 @@ def run(rt: Runtime, stopping: Event) -> None:
     every minute, until `stopping` is set."""
     retention, row_retention, counting = Retention(rt), RowRetention(rt), Tallies(rt)
     past_sums = PastSums(rt)
+    # In a thread of its own: it looks at all subscribers, which takes a while.
+    notifying = Thread(target=notifier.run, args=(rt, stopping), name="notifications")
+    notifying.start()
     for tick in itertools.count(1):
         if stopping.wait(TICK):
+            notifying.join()
             return
         _do(lambda: audit_chain.seal(rt))
         _do(retention.step)

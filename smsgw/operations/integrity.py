@@ -19,6 +19,11 @@ from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables import sealed
 from smsgw.storage.tables.cases import case_exports
 from smsgw.storage.tables.messages import attempts, messages, replies
+from smsgw.storage.tables.notifications import (
+    notification_kinds,
+    notification_runs,
+    subscriptions,
+)
 from smsgw.storage.tables.operators import configurations, operators, planned_changes, sessions
 from smsgw.storage.tables.phones import bindings, freeze_counts, phones
 from smsgw.storage.tables.phones import freezes as _freezes
@@ -41,6 +46,14 @@ _PROVEN: tuple[tuple[Proof, Select[*tuple[Any, ...]]], ...] = (
     (row_macs.FREEZE, select(_freezes)),
     (row_macs.FREEZE_COUNT, select(freeze_counts)),
     (row_macs.CASE_EXPORT, select(case_exports)),
+    (
+        row_macs.SUBSCRIPTION,
+        select(subscriptions, phones.c.hash.label("phone"))
+        .join_from(subscriptions, phones)
+        .where(subscriptions.c.ended_at.is_(None)),
+    ),
+    (row_macs.NOTIFICATION_KIND, select(notification_kinds)),
+    (row_macs.NOTIFICATION_RUN, select(notification_runs)),
 )
 
 # What messages, replies and attempts name, without foreign keys.

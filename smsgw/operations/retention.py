@@ -13,6 +13,7 @@ from handlers.values import Verbatim
 from smsgw import logs
 from smsgw.messaging import inbox, outbox, parts, reconciliation
 from smsgw.messaging.outbox import NewReply
+from smsgw.notifications import events, subscribers
 from smsgw.registry import (
     bindings,
     cases,
@@ -22,6 +23,7 @@ from smsgw.registry import (
     registration_codes,
     registrations,
     reply_pages,
+    subscriptions,
 )
 from smsgw.registry.phone_state import UNUSED_FOR
 from smsgw.runtime import Runtime
@@ -167,6 +169,8 @@ def _erase_phone(tx: Transaction, phone_id: int, actor: str) -> None:
     open_questions.close(tx, phone_id)
     reply_pages.destroy(tx, phone_id)
     registration_codes.erase(tx, phone_id)
+    subscriptions.erase(tx, phone_id)
+    events.erase(tx, phone_id)
 
 
 def _due_messages(tx: Transaction, since: datetime) -> list[int]:
@@ -207,6 +211,8 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
     open_questions.destroy_expired(tx, phone_ids)
     reply_pages.destroy_expired(tx, phone_ids)
     registration_codes.forget(tx, phone_ids, since)
+    subscriptions.forget(tx, phone_ids, since)
+    subscribers.forget(tx, phone_ids)
     own_bindings = _bindings.c.phone_id.in_(phone_ids)
     unused = _bindings.c.used_at < tx.now - UNUSED_FOR
     bindings.end(tx, own_bindings & unused, CLOCK, "unused")
@@ -215,7 +221,10 @@ def _tidy(tx: Transaction, phone_ids: list[int], since: datetime) -> int:
         _phones.c.id.in_(phone_ids), is_silent(since)
     )
     rows = tx.connection.execute(silent).all()
-    return sum(phones.forget(tx, row.id, row.version) for row in rows)
+    forgotten = [row.id for row in rows if phones.forget(tx, row.id, row.version)]
+    for phone_id in forgotten:
+        subscriptions.erase(tx, phone_id)  # their words are sealed with the number
+    return len(forgotten)
 
 
 def is_silent(since: datetime) -> ColumnElement[bool]:

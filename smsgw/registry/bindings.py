@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from handlers.disclosure import bound_elsewhere, replaced
 from handlers.question import Reply
 from smsgw import logs, phone
-from smsgw.registry import freezes, registration_codes, registrations
+from smsgw.registry import freezes, registration_codes, registrations, subscriptions
 from smsgw.registry.phone_state import PhoneState, past_nkps
 from smsgw.registry.phones import number_of, opened_number, phone_id_of
 from smsgw.storage import audit, row_macs
@@ -183,6 +183,8 @@ def end(
     for row in ended:
         about = {"phone_id": row.phone_id, "subject": row.nkp_hash}
         audit.note(tx, Act.UNBOUND, actor, detail=why, **about)
+    if ended:
+        subscriptions.end_unbound(tx, {row.phone_id for row in ended})
     return ended
 
 

@@ -1,6 +1,6 @@
 """Applies what a message changes about its phone."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import assert_never
 
@@ -12,6 +12,7 @@ from handlers.changes import (
     Close,
     FailedIdentification,
     Lapse,
+    NotificationKind,
     OpenCase,
     OptIn,
     OptOut,
@@ -20,7 +21,7 @@ from handlers.changes import (
     RejectRegistration,
     SendCode,
     SetLanguage,
-    SetNews,
+    Subscribe,
     TurnPage,
     Unbind,
     WrongCode,
@@ -30,7 +31,14 @@ from handlers.changes import (
 from handlers.question import Outcome, Reply
 from handlers.values import MaskedNkp
 from smsgw import phone
-from smsgw.registry import lockout, open_questions, registration_codes, registrations, reply_pages
+from smsgw.registry import (
+    lockout,
+    open_questions,
+    registration_codes,
+    registrations,
+    reply_pages,
+    subscriptions,
+)
 from smsgw.registry.bindings import Notice, bind, count_wrong_answer, end
 from smsgw.registry.phone_state import PhoneState
 from smsgw.registry.phones import phone_id_of, set_values
@@ -74,8 +82,8 @@ def apply(
                 _guess(tx, known, change)
             case WrongNkp():
                 lockout.add_wrong(tx, known.phone_id, change)
-            case OptOut() | OptIn() | SetNews() | SetLanguage() | TurnPage():
-                _set_on_phone(tx, known, change)
+            case OptOut() | OptIn() | Subscribe() | SetLanguage() | TurnPage():
+                _set_on_phone(tx, known, change, text)
             case OpenCase():
                 pass  # opened before the reply is rendered, which tells its number
             case _:
@@ -107,15 +115,17 @@ def _bind(tx: Transaction, known: PhoneState, change: Bind, text: str) -> list[N
 def _set_on_phone(
     tx: Transaction,
     known: PhoneState,
-    change: OptOut | OptIn | SetNews | SetLanguage | TurnPage,
+    change: OptOut | OptIn | Subscribe | SetLanguage | TurnPage,
+    text: str,
 ) -> None:
     match change:
         case OptOut():
             set_values(tx, known.phone_id, stopped_at=tx.now)
+            subscriptions.end(tx, [known.phone_id])
         case OptIn():
             set_values(tx, known.phone_id, stopped_at=None)
-        case SetNews(wanted):
-            set_values(tx, known.phone_id, wants_news=wanted)
+        case Subscribe(kinds, wanted):
+            _subscribe(tx, known, kinds, text if wanted else None)
         case SetLanguage(language):
             set_values(tx, known.phone_id, language=language)
         case TurnPage():
@@ -124,11 +134,24 @@ def _set_on_phone(
             assert_never(change)
 
 
+def _subscribe(
+    tx: Transaction,
+    known: PhoneState,
+    kinds: Collection[NotificationKind],
+    consent: str | None,
+) -> None:
+    if consent is None:
+        subscriptions.end(tx, [known.phone_id], kinds)
+    else:
+        subscriptions.add(tx, known.phone_id, known.caller.phone, kinds, consent)
+
+
 def _unbind(tx: Transaction, known: PhoneState, nkps: Iterable[str]) -> None:
     """Unbinds, and deletes what ULANG and LANJUT would show."""
     hashes = [tx.vault.hash(nkp, "nkp") for nkp in nkps]
     own = bindings.c.phone_id == known.phone_id
     end(tx, own & bindings.c.nkp_hash.in_(hashes), audit.PARTICIPANT, "unbound")
+    subscriptions.end(tx, [known.phone_id])
     set_values(tx, known.phone_id, last_reply_id=None)
     reply_pages.destroy(tx, known.phone_id)
 

@@ -13,6 +13,7 @@ class NamedIdentities:
     case: str | None = None
     identity: bool = False  # an NKP, or a NIK
     asked_codes: bool = False  # those that were sent here
+    notified: bool = False  # what the phone is notified of
 
 
 NOTHING_NAMED = NamedIdentities()

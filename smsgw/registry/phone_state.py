@@ -25,6 +25,7 @@ from smsgw.registry import (
     open_questions,
     registration_codes,
     reply_pages,
+    subscriptions,
 )
 from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, NamedIdentities
 from smsgw.registry.phones import LastMessage, add_all, last_message_rows, opened_number
@@ -136,7 +137,7 @@ _known = (
         (_its_reply.c.message_id == _last_message.c.id)
         & (_its_reply.c.id >= month_begins(_last_message.c.id))
         & (_its_reply.c.phone_id == phones.c.id)
-        & (_its_reply.c.priority != Priority.SCHEDULED)
+        & (_its_reply.c.priority < Priority.SCHEDULED)
         & _its_reply.c.wording.is_distinct_from(disclosure.unavailable().wording),
     )
     .outerjoin(_its_binding, _its_binding.c.id == _its_reply.c.binding_id)
@@ -234,6 +235,8 @@ def _known_state(
         has_tried_codes=bool(named.code)
         and registration_codes.wrong_in_a_day(tx, row.id) >= registration_codes.WRONG_CODES_A_DAY,
         case=cases.find(tx, row.id, named.case) if named.case else None,
+        notified=subscriptions.kinds_of(tx, row.id, row.hash) if named.notified else frozenset(),
+        has_stopped=named.notified and subscriptions.has_stopped(tx, row.id),
     )
     return PhoneState(row.id, row.version, caller, ids, _previous(row), told, row.language)
 

@@ -66,6 +66,14 @@ class Act(StrEnum):
     HOLIDAY_ADDED = "holiday added"
     HOLIDAY_REMOVED = "holiday removed"
     DECOYS_CHANGED = "decoys changed"
+    NOTIFICATIONS_ON = "notifications switched on"
+    NOTIFICATIONS_PAUSED = "notifications paused"
+    NOTIFICATIONS_RESUMED = "notifications resumed"
+    NOTIFICATIONS_STOPPED = "notifications stopped"
+    NOTIFICATIONS_COUNTED = "notifications counted"  # a dry run
+    NOTIFICATIONS_STARTED = "notification run started"
+    NOTIFICATIONS_APPROVED = "notification run approved"
+    ANNOUNCED = "announcement made"
     OPERATOR_ADDED = "operator added"
     PASSWORD_SET = "password set"  # noqa: S105, nobody's password
     ROLE_SET = "role set"

@@ -70,3 +70,17 @@ FREEZE_COUNT = Proof("freeze_counts", {1: ("nkp_hash", "freezes")}, key="nkp_has
 PLANNED_CHANGE = Proof(
     "planned_changes", {1: ("table_name", "before", "after", "holds_from", "planned_by")}
 )
+# `phone` as in BINDING.
+SUBSCRIPTION = Proof("subscriptions", {1: ("phone", "kind", "consented_at")})
+NOTIFICATION_KIND = Proof(
+    "notification_kinds", {1: ("kind", "is_on", "is_paused", "changed_by")}, key="kind"
+)
+NOTIFICATION_RUN = Proof(
+    "notification_runs",
+    {
+        1: (
+            *("kind", "is_dry", "started_by", "started_at", "audience", "audience_of"),
+            *("text_id", "text_en", "expires_at", "approved_by", "approved_at"),
+        )
+    },
+)

@@ -1,19 +1,25 @@
-"""Lets an officer act in a transcript: registrations, complaints and data requests."""
+"""Lets an officer act in a transcript: registrations, complaints, data requests, announcements."""
 
+from datetime import timedelta
+
+from handlers.changes import NotificationKind
 from handlers.ports import LedgerDown
-from smsgw.backoffice import access_requests, casework
+from smsgw.backoffice import access_requests, casework, notifications
 from smsgw.backoffice.casework import RejectionWording
+from smsgw.notifications.runs import Announcement
 from smsgw.operations import retention
 from smsgw.registry import cases, phones, registrations
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
+from smsgw.storage.tables.notifications import Audience
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.transcripts.format import Officer
 
 WHY = "in a transcript"  # an officer's reason
 SECOND = "operator:second"  # who approves a copy
 MAX_WAITING = 1000
+ANNOUNCED_FOR = timedelta(days=2)
 # Why an officer could not do something, as `reason` says it.
 NOT_DONE: dict[type[Exception], str] = {
     casework.TooLate: "not_waiting",
@@ -23,6 +29,7 @@ NOT_DONE: dict[type[Exception], str] = {
     casework.SameOfficer: "same_officer",
     retention.NotErased: "not_waiting",
     access_requests.NotHandedOut: "not_waiting",
+    notifications.NotDone: "not_waiting",
     LedgerDown: "ledger_down",
 }
 
@@ -39,6 +46,8 @@ def carry_out(rt: Runtime, officer: Officer) -> str | None:
             _answer(rt, officer.answer, officer.text or "", actor)
         elif officer.erase is not None:
             retention.erase(rt, officer.erase, actor)
+        elif officer.announce is not None:
+            _announce(rt, officer.announce, actor)
         elif officer.hand_out is not None:
             _make_copy(rt, officer.hand_out, actor)
         else:
@@ -61,6 +70,12 @@ def _make_copy(rt: Runtime, number: str, actor: str) -> None:
     access_requests.ask(rt, number, actor, WHY)
     access_requests.approve(rt, number, SECOND, WHY)
     access_requests.make_copy(rt, number, actor, WHY)
+
+
+def _announce(rt: Runtime, text: str, actor: str) -> None:
+    until = rt.now() + ANNOUNCED_FOR
+    announcement = Announcement(text, text, Audience.ALL, None, until)
+    notifications.announce(rt, NotificationKind.BALANCE, announcement, actor)
 
 
 def _answer(rt: Runtime, number: str, text: str, actor: str) -> None:

@@ -39,7 +39,7 @@ Language = Literal["id", "en", "jv", "su"]  # of replies
 BETWEEN_MESSAGES = timedelta(seconds=20)
 MAX_DAYS = 3650
 NUMBERS_OF_1_2 = re.compile(r"[-+]?\.?[0-9][0-9_.]*([eE][-+]?[0-9]+)?$|0o[0-7]+$")
-OFFICER_ACTS = ("look", "accept", "refuse", "answer", "erase", "hand_out")
+OFFICER_ACTS = ("look", "accept", "refuse", "answer", "erase", "hand_out", "announce")
 NULLABLE = {"keyword", "reason", "reply", "open", "on_file"}  # keys for which null says something
 
 
@@ -116,7 +116,8 @@ class Expectation(Answer):
 
 
 class Officer(Model):
-    """What an officer does about a registration that waits, a complaint or a request about data."""
+    """What an officer does about a registration that waits, a complaint or a request about data, or
+    announces."""
 
     look: Digits | None = Field(None, description="Looks at the registration for this NKP.")
     accept: Digits | None = Field(None, description="Accepts the registration for this NKP.")
@@ -126,6 +127,9 @@ class Officer(Model):
     hand_out: Case | None = Field(
         None,
         description="Makes the copy for the access request, after another officer has approved.",
+    )
+    announce: Part | None = Field(
+        None, description="Announces this to all who asked to be notified of their balance."
     )
     text: Part | None = Field(None, description="What the officer answers.")
     sender: Phone | None = Field(
@@ -161,6 +165,7 @@ ACTIONS = (
     "officer",
     "report",
     "publish",
+    "publish_ledger",
 )
 # Of what is no message there is no reply to look at.
 WITHOUT_REPLY = {"also", "state"}
@@ -195,6 +200,9 @@ class Step(Model):
     )
     publish: Part | None = Field(
         None, description="Keywords from this file, beside the transcript, answer from now on."
+    )
+    publish_ledger: Part | None = Field(
+        None, description="The ledger holds what this folder of CSV files beside it holds."
     )
     expect: Expectation = Field(default_factory=lambda: Expectation())
 

@@ -38,6 +38,7 @@ class TranscriptDocument:
     configuration: Configuration
     ledger: Path  # folder
     published: Mapping[str, Configuration] = field(default_factory=dict)  # by file name
+    published_ledgers: Mapping[str, Path] = field(default_factory=dict)  # by folder name
     files: frozenset[Path] = frozenset()  # keywords that it names
     folder: Path | None = None
     defaults: "Defaults" = field(default_factory=lambda: Defaults())
@@ -127,12 +128,14 @@ class _Reading:
         self._chosen = configuration
         self._faults: list[TranscriptFault] = []
         self._published: dict[str, Configuration] = {}
+        self._published_ledgers: dict[str, Path] = {}
         self._files: set[Path] = set()
 
     def document(self) -> TranscriptDocument:
         ledger = self._ledger()
         configuration = self._configuration()
         self._read_published()
+        self._find_published_ledgers()
         self._check_nulls(self._source.value, ())
         transcript = self._validate(
             {
@@ -156,6 +159,7 @@ class _Reading:
             configuration=configuration,
             ledger=ledger,
             published=self._published,
+            published_ledgers=self._published_ledgers,
             files=frozenset(self._files),
             folder=self._folder,
             defaults=self._defaults,
@@ -165,12 +169,13 @@ class _Reading:
         self._faults.append(self._source.fault(place, text, of_key=of_key))
 
     def _ledger(self) -> Path:
-        path = self._file(("ledger",))
-        if path is None:
-            return self._defaults.ledger
-        if not path.is_dir():
-            self._fault(("ledger",), f"{path} is not a folder")
-            return self._defaults.ledger
+        return self._folder_at(("ledger",)) or self._defaults.ledger
+
+    def _folder_at(self, place: Place) -> Path | None:
+        path = self._file(place)
+        if path is not None and not path.is_dir():
+            self._fault(place, f"{path} is not a folder")
+            return None
         return path
 
     def _configuration(self) -> Configuration:
@@ -182,6 +187,12 @@ class _Reading:
             found = self._keywords(place)
             if found is not None:
                 self._published[str(_at(self._source.value, place))] = found
+
+    def _find_published_ledgers(self) -> None:
+        for place in _places_of(self._source.value, "publish_ledger"):
+            found = self._folder_at(place)
+            if found is not None:
+                self._published_ledgers[str(_at(self._source.value, place))] = found
 
     def _keywords(self, place: Place) -> Configuration | None:
         path = self._file(place)

@@ -5,11 +5,10 @@ Time moves only as the transcript says.
 
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 
 from sqlalchemy import func, select
 
@@ -22,6 +21,7 @@ from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.messaging import delivery_reports, dispatch
 from smsgw.messaging.answer import Answer
 from smsgw.messaging.leases import claim, record
+from smsgw.notifications import cycle
 from smsgw.operations import clock, jobs
 from smsgw.operations.retention import Retention
 from smsgw.registry.registration_codes import CODE_LENGTH, CODE_LETTERS
@@ -89,9 +89,7 @@ def run(document: TranscriptDocument, names: frozenset[str] | None = None) -> It
 def play(world: World, conversation: Conversation, index: int) -> Iterator[Result]:
     """Plays the conversation with that `index` in its file. Raises TranscriptError if its clock
     runs out."""
-    talk = RunningConversation(
-        world.begin(), world.clock, conversation.name, world.document.published
-    )
+    talk = RunningConversation(world.begin(), world.clock, conversation.name, world.document)
     for number, step in enumerate(conversation.steps):
         try:
             yield talk.take(step)
@@ -113,12 +111,12 @@ class RunningConversation:
         rt: Runtime,
         clock: Clock,
         name: str,
-        published: Mapping[str, Configuration] = MappingProxyType({}),
+        document: TranscriptDocument | None = None,
     ) -> None:
         self._up = self._rt = rt
         self._clock = clock
         self._name = name
-        self._published = published  # by the name that a publish step gives
+        self._document = document  # with what its publish steps name
         self._results: list[Result] = []
         self._newest_reply = state.newest_reply(rt)  # ids: of all,
         self._last_reply: int | None = None  # and of the last that answered a message
@@ -180,8 +178,10 @@ class RunningConversation:
             world.change_number(self._up, nkp, number)
         if step.report is not None:
             self._report(Delivery(step.report))
-        if step.publish is not None:
-            self._publish(self._published[step.publish])
+        if self._document is not None and step.publish is not None:
+            self._publish(self._document.published[step.publish])
+        if self._document is not None and step.publish_ledger is not None:
+            world.publish_ledger(self._up, self._document.published_ledgers[step.publish_ledger])
 
     def _say(self, step: Step, text: str) -> Answer | None:
         sender = step.sender or ""
@@ -201,6 +201,7 @@ class RunningConversation:
             return
         self._clock.now += span
         clock.sweep(self._rt)
+        cycle.run_due(self._rt)
         jobs.give_deferred_answers(self._rt)
         self._send()
         while with_retention and self._retention.step():

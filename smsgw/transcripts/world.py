@@ -16,10 +16,11 @@ from typing import Any
 
 from sqlalchemy import Engine, update
 
-from handlers.changes import FailedIdentification
+from handlers.changes import FailedIdentification, NotificationKind
 from smsgw import runtime, settings
 from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.csv_import import load
+from smsgw.notifications import kinds
 from smsgw.registry import lockout, phone_state
 from smsgw.registry.bindings import bind
 from smsgw.runtime import Runtime
@@ -36,6 +37,7 @@ IN_MEMORY = "sqlite://"
 KEY = "transcripts are public, so is this key"
 SEED = "smsgw"  # of the codes that are sent: the same in every run
 CONSENT = "registered in the transcript"
+OPERATOR = "operator:petugas"  # who switched notifications on
 IMAGES_KEPT = 4  # ledgers
 
 
@@ -85,12 +87,19 @@ def start(rt: Runtime, transcript: Transcript) -> None:
     nkps = [nkp for each in transcript.registered.values() for nkp in each]
     on_file = {nkp: _on_file(rt, nkp) for nkp in nkps}
     with rt.writing() as tx:
+        for kind in NotificationKind:
+            kinds.switch(tx, kind, OPERATOR, is_on=True)
         for number, bound in transcript.registered.items():
             known = phone_state.bump_version(tx, phone_state.read(tx, number))
             for nkp in bound:
                 bind(tx, known, nkp, consent=CONSENT, on_file=on_file[nkp])
         for number, each in transcript.starts.items():
             _start_phone(tx, number, each)
+
+
+def publish_ledger(rt: Runtime, folder: Path) -> None:
+    """Loads CSV files into the ledger, as the scheme does it by night. Raises LoadError."""
+    load(rt.ledger.engine, folder)
 
 
 def change_number(rt: Runtime, nkp: str, number: str | None) -> None:

@@ -30,6 +30,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage import migrations
 from smsgw.storage.counters import Counters
 from smsgw.storage.tables.cases import cases
+from smsgw.storage.tables.notifications import subscriptions
 from smsgw.storage.tables.phones import (
     bindings,
     codes,
@@ -358,7 +359,7 @@ def protected_rows(rt: Runtime) -> dict[str, list]:
             "cases": rows(cases.c.number, cases.c.kind, cases.c.phone_id, cases.c.closed_at),
             "language": sorted(row.id for row in of_phones if row.language != "id"),
             "stopped": sorted(row.id for row in of_phones if row.stopped_at is not None),
-            "news": sorted(row.id for row in of_phones if row.wants_news),
+            "news": rows(subscriptions.c.phone_id, subscriptions.c.kind, subscriptions.c.ended_at),
         }
 
 

@@ -66,6 +66,11 @@ def processing(settings: Settings) -> list[Entry]:
             "kept": f"until a year without use, or {days} after the binding ended; codes {days}",
         },
         {
+            "purpose": "to notify a phone of what it asked to be notified of (NOTIF)",
+            "data": "what it asked for, with time and words; keyed hashes of what it was told",
+            "kept": f"until NOTIF OFF or STOP and {days} more; that it was notified 400 days",
+        },
+        {
             "purpose": "to register a phone that is not on file",
             "data": "NKP, NIK, name, birth date and email as they were sent",
             "kept": days,

@@ -8,7 +8,7 @@ LEFT_OUT.
 from collections.abc import Callable, Mapping
 
 from smsgw.backoffice.ownership import Owner
-from smsgw.backoffice.personal_copy import participants, record, traffic
+from smsgw.backoffice.personal_copy import news, participants, record, traffic
 from smsgw.backoffice.personal_copy.rows import Entry
 from smsgw.storage.transaction import Transaction
 
@@ -23,6 +23,11 @@ SECTIONS: Mapping[str, tuple[Section, tuple[str, ...]]] = {
     "further_pages": (traffic.further_pages, ("pages",)),
     "parts_of_long_messages": (traffic.parts_of_messages, ("parts",)),
     "bindings": (participants.bindings, ("bindings",)),
+    "notifications_asked_for": (news.subscriptions, ("subscriptions",)),
+    "notifications": (
+        news.notifications,
+        ("notifications", "notification_lists"),
+    ),
     "registrations": (participants.registrations, ("registrations", "registration_looks")),
     "codes": (participants.codes, ("codes",)),
     "wrong_tries": (participants.wrong_tries, ("guesses", "named", "wrong_codes")),
@@ -47,6 +52,10 @@ LEFT_OUT: Mapping[str, str] = {
     "freeze_counts": "how many rows `freezes` has",
     "holidays": "days without work",
     "message_refs": "what carriers named messages by, which the messages say too",
+    "notification_days": "counts, of nobody in particular",
+    "notification_digests": "keyed hashes of what the notifications tell",
+    "notification_kinds": "what operators switched",
+    "notification_runs": "what operators started; counts",
     "operators": "operators' accounts",
     "past_drafts": "what operators wrote",
     "planned_changes": "what operators plan for offices, rates and contacts",

@@ -20,7 +20,6 @@ def phone(tx: Transaction, owner: Owner) -> list[Entry]:
         {
             "number": owner.number,
             "language": row.language,
-            "wants_news": row.wants_news,
             "opted_out": row.stopped_at is not None,
             "opted_out_at": row.stopped_at if owner.had(row.stopped_at) else None,
         }

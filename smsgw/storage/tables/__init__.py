@@ -4,6 +4,6 @@ Phones, NIKs and NKPs in service tables are a keyed hash (to find by) and cipher
 texts are ciphertext. Instants are aware UTC. Importing this package defines all service tables.
 """
 
-from smsgw.storage.tables import cases, counts, messages, operators, phones, security
+from smsgw.storage.tables import cases, counts, messages, notifications, operators, phones, security
 
-__all__ = ["cases", "counts", "messages", "operators", "phones", "security"]
+__all__ = ["cases", "counts", "messages", "notifications", "operators", "phones", "security"]

@@ -58,6 +58,7 @@ class Priority(IntEnum):
     ASKED = 0
     LATE = 1  # the answer that the ledger owed
     SCHEDULED = 2
+    NOTIFICATION = 3  # nobody waits for it
 
 
 class Settled(StrEnum):
@@ -169,7 +170,7 @@ replies = Table(
     "replies",  # the outbox
     service,
     Column("id", Id, primary_key=True),
-    Column("message_id", Id, nullable=False),
+    Column("message_id", Id, nullable=False),  # below zero: minus the id of a notification
     Column("phone_id", Id, nullable=False),
     Column("binding_id", Id),  # what it discloses hangs on it
     Column("carrier", String(20), nullable=False),

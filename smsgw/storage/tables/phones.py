@@ -48,6 +48,7 @@ phones = Table(
     Column("version", BigInteger, nullable=False),
     Column("stopped_at", Instant),
     Column("language", String(2), nullable=False, server_default="id"),
+    # Not used any more: a wish without its time and words is no consent (`subscriptions`).
     Column("wants_news", Boolean, nullable=False, server_default=false()),
     Column("last_message_id", Id),
     Column("last_reply_id", Id),  # what ULANG repeats

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Select, Table, select
 
 from smsgw.storage.tables.messages import messages, parts, replies
+from smsgw.storage.tables.notifications import subscriptions
 from smsgw.storage.tables.operators import background_messages, tasks, transcripts
 from smsgw.storage.tables.phones import bindings, codes, phones, registrations
 from smsgw.storage.tables.security import Ciphertext
@@ -34,6 +35,7 @@ ROW: Mapping[Ciphertext, Columns] = {
     Ciphertext.PART_SENDER: _OF_PART,
     Ciphertext.PART_TEXT: _OF_PART,
     Ciphertext.REPLY: (phones.c.hash, replies.c.message_id, replies.c.binding_id),
+    Ciphertext.SUBSCRIPTION: (phones.c.hash, subscriptions.c.kind),
     Ciphertext.TASK: _OF_TASK,
     Ciphertext.FOUND: _OF_TASK,
     Ciphertext.GIVEN: (phones.c.hash, registrations.c.message_id),

@@ -35,6 +35,7 @@ class Ciphertext(StrEnum):
     PART_SENDER = "parts.sender"
     PART_TEXT = "parts.text"
     REPLY = "replies.text"
+    SUBSCRIPTION = "subscriptions.consent"
     TASK = "tasks.asked"
     FOUND = "tasks.found"
     GIVEN = "registrations.given"

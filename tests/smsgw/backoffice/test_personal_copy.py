@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from handlers.changes import NotificationKind
 from smsgw.backoffice import ownership
 from smsgw.backoffice.ownership import Owner
 from smsgw.backoffice.personal_copy import record, sections
@@ -12,6 +13,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage.tables.types import service
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, STRANGER, Clock
 from tests.support.conversation import say, set_number_on_file
+from tests.support.notified import plan_notification
 from tests.support.registration import DAFTAR
 
 
@@ -46,7 +48,14 @@ def test_every_table_is_in_the_copy_or_is_left_out_for_a_reason() -> None:
 
 def test_every_section_tells_what_its_person_did(rt: Runtime, clock: Clock) -> None:
     """P2 is bound, a stranger tries their NKP, and P2 does all that leaves a row."""
-    said = ["SALDO 20098765432", "YA", "LAPOR kantor tutup", "SALDO 19012345678", "KODE BCDFG"]
+    said = [
+        "SALDO 20098765432",
+        "YA",
+        "NOTIF ON",
+        "LAPOR kantor tutup",
+        "SALDO 19012345678",
+        "KODE BCDFG",
+    ]
     for text in (*said, DAFTAR.replace(P2_NKP, "21000000017"), "BANTUAN", "DATA SAYA"):
         say(rt, P2, text)
         clock.moves(seconds=20)
@@ -54,6 +63,7 @@ def test_every_section_tells_what_its_person_did(rt: Runtime, clock: Clock) -> N
     for text in ("TOLAK", "BANTUAN", "SALDO 2009876543", "hapus data yg lama"):
         say(rt, P2, text)
         clock.moves(seconds=20)
+    plan_notification(rt, P2, P2_NKP)
     copied = copy(rt, P2)
     assert {name for name, entries in copied.items() if not entries} <= {
         "parts_of_long_messages",
@@ -65,6 +75,10 @@ def test_every_section_tells_what_its_person_did(rt: Runtime, clock: Clock) -> N
     assert "LAPOR kantor tutup" in texts(copied)
     assert {each["kind"] for each in copied["cases"]} == {"complaint", "access_request"}
     assert {each["what"] for each in copied["blocks"]} == {"no codes", "code rejected"}
+    asked = copied["notifications_asked_for"]
+    assert {each["about"] for each in asked} == {*NotificationKind}
+    assert all("menerima kabar" in each["consent"] for each in asked)
+    assert [each["nkp"] for each in copied["notifications"]] == [P2_NKP]
     assert copied["ever_bound"] == [{"nkp": P2_NKP, "was_bound_to_this_phone": True}]
     whole = repr(copied)
     assert STRANGER not in whole

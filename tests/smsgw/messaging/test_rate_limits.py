@@ -170,7 +170,7 @@ def test_the_lock_notice_counts_as_an_explanation(counting: Runtime, clock: Cloc
     assert "besok" in said[7].reply.text
 
 
-@pytest.mark.parametrize("text", ["DAFTAR", "SALDO 1901234567", "apa kabar", "KODE"])
+@pytest.mark.parametrize("text", ["DAFTAR", "SALDO 1901234567", "LAPOR", "KODE"])
 def test_the_same_explanation_is_sent_twice_at_most(
     counting: Runtime, clock: Clock, text: str
 ) -> None:

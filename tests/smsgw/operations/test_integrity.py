@@ -52,6 +52,7 @@ def live(rt: Runtime, clock: Clock) -> None:
     say(rt, OTHER, DAFTAR)
     say(rt, P2, "TOLAK")
     clock.moves(days=LIVED)
+    say(rt, P1, "NOTIF ON")
     say(rt, OTHER, f"KODE {code_in(say(rt, OTHER, DAFTAR))}")
     for phone in (STRANGER, THIRD):
         say(rt, phone, DAFTAR)

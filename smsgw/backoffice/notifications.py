@@ -1,0 +1,318 @@
+"""Lets operators decide about notifications: which kinds are sent, what is counted first, what a
+second person approves, and what is stopped at once."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from handlers import notification
+from handlers.changes import NotificationKind
+from smsgw import gsm7
+from smsgw.backoffice.access_requests import is_same_person
+from smsgw.messaging import notification_replies
+from smsgw.notifications import cycle, events, kinds, runs, samples, subscribers
+from smsgw.notifications.kinds import KindState
+from smsgw.notifications.runs import Announcement, Run
+from smsgw.runtime import Runtime
+from smsgw.storage import audit
+from smsgw.storage.audit import Act
+from smsgw.storage.tables.notifications import (
+    Audience,
+    NotificationState,
+    RunState,
+    notification_days,
+    notifications,
+)
+from smsgw.storage.transaction import Conflict, Transaction
+
+COUNTED_WITHIN = timedelta(days=30)  # before a kind is switched on
+LONGEST_USE = timedelta(days=30)  # of an announcement
+
+
+class NotDone(Exception):
+    """Its text tells an operator why, and what to do."""
+
+
+class SamePerson(NotDone):
+    """Says that who started a run cannot approve it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Says who would get a notification: how many, at which cost, and some of them, masked."""
+
+    run: Run
+    number: int
+    segments: int
+    rupiah: int
+    samples: Sequence[tuple[str, str]]  # (masked number, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Says how far a run is, and what became of what it found."""
+
+    run: Run
+    counts: Mapping[NotificationState, int]
+    opted_out: int  # phones that ended this kind after it told them
+
+    @property
+    def left(self) -> int:
+        return self.counts.get(NotificationState.PLANNED, 0)
+
+    @property
+    def sent(self) -> int:
+        """Returns how many a carrier accepted."""
+        reached = (NotificationState.SENT, NotificationState.DELIVERED)
+        return sum(self.counts.get(state, 0) for state in reached)
+
+
+@dataclass(frozen=True, slots=True)
+class KindReport:
+    state: KindState
+    subscribers: int  # phones
+    counts: Mapping[NotificationState, int]
+    opted_out: int
+
+
+def states(rt: Runtime) -> list[KindState]:
+    with rt.reading() as tx:
+        return kinds.read_all(tx)
+
+
+def start_dry_run(rt: Runtime, kind: NotificationKind, actor: str) -> Run:
+    """Begins to count who would get a notification now; the clock does it. Raises NotDone."""
+    try:
+        with rt.writing() as tx:
+            kinds.note_dry_run(tx, kind, actor)
+            run = runs.start(tx, kind, actor, is_dry=True)
+            audit.note(tx, Act.NOTIFICATIONS_COUNTED, actor, detail=kind)
+    except Conflict:
+        raise NotDone("somebody else has just switched this kind; look again") from None
+    return run
+
+
+def dry_run(rt: Runtime, kind: NotificationKind, actor: str) -> Preview:
+    """Counts at once. Raises NotDone, LedgerDown."""
+    run = start_dry_run(rt, kind, actor)
+    _look(rt, run)
+    with rt.reading() as tx:
+        done = runs.one(tx, run.id) or run
+    return preview(rt, done)
+
+
+def preview(rt: Runtime, run: Run) -> Preview:
+    """Returns what a run found up to now, with samples as they would be sent. Raises
+    LedgerDown."""
+    segments = run.found * rt.configuration.budget(notification.SECTION)
+    rupiah = segments * rt.settings.segment_rupiah
+    return Preview(run, run.found, segments, rupiah, samples.of_run(rt, run))
+
+
+def switch_on(rt: Runtime, kind: NotificationKind, actor: str) -> None:
+    """Switches a kind on, after a dry run. Raises NotDone."""
+    with rt.writing() as tx:
+        state = kinds.read(tx, kind)
+        if state.dry_run_at is None or state.dry_run_at < tx.now - COUNTED_WITHIN:
+            raise NotDone(f"count first who would get one: smsgw notify plan {kind}")
+        _switch(tx, kind, actor, Act.NOTIFICATIONS_ON, is_on=True)
+
+
+def pause(rt: Runtime, kind: NotificationKind, actor: str) -> None:
+    """Sends no more of a kind for now; what is in the outbox waits too. Raises NotDone."""
+    with rt.writing() as tx:
+        if not kinds.read(tx, kind).is_on:
+            raise NotDone(f"{kind} is off")
+        _switch(tx, kind, actor, Act.NOTIFICATIONS_PAUSED, is_on=True, is_paused=True)
+        notification_replies.withdraw(tx, events.queued(tx, kind))
+
+
+def resume(rt: Runtime, kind: NotificationKind, actor: str) -> None:
+    """Raises NotDone."""
+    with rt.writing() as tx:
+        if not kinds.read(tx, kind).is_paused:
+            raise NotDone(f"{kind} is not paused")
+        _switch(tx, kind, actor, Act.NOTIFICATIONS_RESUMED, is_on=True)
+
+
+def stop(rt: Runtime, kind: NotificationKind, actor: str) -> int:
+    """Switches a kind off and drops all that is planned of it, also what is in the outbox. Returns
+    how many were dropped. Raises NotDone."""
+    with rt.writing() as tx:
+        _switch(tx, kind, actor, Act.NOTIFICATIONS_STOPPED, is_on=False)
+        queued = events.queued(tx, kind)
+        notification_replies.withdraw(tx, queued)
+        dropped = events.stop(tx, notifications.c.kind == kind)
+        for run in runs.under_way(tx):
+            if run.kind is kind:
+                runs.move(tx, run, RunState.STOPPED)
+    return dropped + len(queued)
+
+
+def stop_all(rt: Runtime, actor: str) -> int:
+    """Stops every kind."""
+    return sum(stop(rt, kind, actor) for kind in NotificationKind)
+
+
+def stop_run(rt: Runtime, run_id: int, actor: str) -> int:
+    """Drops what is planned by one run. Raises NotDone."""
+    with rt.writing() as tx:
+        run = _open_run(tx, run_id)
+        dropped = events.stop(tx, notifications.c.run_id == run.id)
+        runs.move(tx, run, RunState.STOPPED)
+        _note(tx, Act.NOTIFICATIONS_STOPPED, actor, run)
+    return dropped
+
+
+def start(rt: Runtime, kind: NotificationKind, actor: str) -> Run | None:
+    """Looks at all subscribers of a kind now, and returns the run; None where nobody is to be told
+    anything. The clock sends what it found. Raises NotDone, LedgerDown."""
+    with rt.writing() as tx:
+        if not kinds.read(tx, kind).is_sent:
+            raise NotDone(f"{kind} is off or paused; see smsgw notify report")
+        run = runs.start(tx, kind, actor)
+        _note(tx, Act.NOTIFICATIONS_STARTED, actor, run)
+    _look(rt, run)
+    with rt.reading() as tx:
+        return runs.one(tx, run.id)
+
+
+def announce(
+    rt: Runtime,
+    kind: NotificationKind,
+    announcement: Announcement,
+    actor: str,
+    nkps: Collection[str] = (),
+) -> Run:
+    """Plans an announcement to subscribers of a kind; the clock looks for whom it is. Raises
+    NotDone."""
+    faults = announcement_faults(rt, announcement)
+    if announcement.audience is Audience.LIST and not nkps:
+        faults = [*faults, "the list holds no NKP"]
+    if faults:
+        raise NotDone("\n".join(faults))
+    with rt.writing() as tx:
+        if not kinds.read(tx, kind).is_on:
+            raise NotDone(f"{kind} is off: its subscribers get nothing; see smsgw notify run")
+        run = runs.start(tx, kind, actor, announcement=announcement)
+        if announcement.audience is Audience.LIST:
+            runs.set_list(tx, run, nkps)
+        _note(tx, Act.ANNOUNCED, actor, run)
+    return run
+
+
+def announcement_faults(rt: Runtime, announcement: Announcement) -> list[str]:
+    """Returns why an announcement cannot be sent."""
+    faults = []
+    for language, text in (("id", announcement.text_id), ("en", announcement.text_en)):
+        if not text.strip():
+            faults.append(f"{language}: the text is empty")
+        if gsm7.to_gsm7(text) != text:
+            faults.append(f"{language}: only plain GSM-7 characters; another doubles the cost")
+        if len(text) > notification.LONGEST_ANNOUNCEMENT:
+            most = notification.LONGEST_ANNOUNCEMENT
+            faults.append(f"{language}: it has {len(text)} characters; {most} fit into one SMS")
+    if not rt.now() < announcement.expires_at <= rt.now() + LONGEST_USE:
+        faults.append(f"its last day has to lie within {LONGEST_USE.days} days")
+    needs = announcement.audience in {Audience.OFFICE, Audience.PROGRAM}
+    if needs and not announcement.audience_of:
+        faults.append(f"say which {announcement.audience}")
+    return faults
+
+
+def approve(rt: Runtime, run_id: int, actor: str) -> Run:
+    """Approves a run that waits, as another person than who started it. Raises NotDone."""
+    with rt.writing() as tx:
+        run = _open_run(tx, run_id)
+        if run.state is not RunState.WAITING:
+            raise NotDone(f"run {run_id} waits for no approval")
+        if is_same_person(tx, actor, run.started_by):
+            raise SamePerson(f"{run.started_by} started it: somebody else has to approve")
+        if not runs.approve(tx, run, actor):
+            raise NotDone("somebody else was first; look again")
+        _note(tx, Act.NOTIFICATIONS_APPROVED, actor, run)
+    return run
+
+
+def waiting(rt: Runtime) -> list[Run]:
+    """Returns the runs that wait for a second person."""
+    with rt.reading() as tx:
+        return [each for each in runs.under_way(tx) if each.state is RunState.WAITING]
+
+
+def progress(rt: Runtime, kind: NotificationKind | None = None, limit: int = 20) -> list[Progress]:
+    """Returns the newest runs first, with what became of what they found."""
+    with rt.reading() as tx:
+        latest = runs.latest(tx, kind, limit)
+        counts = events.counts(tx, [each.id for each in latest])
+        return [
+            Progress(
+                run, counts.get(run.id, {}), events.opted_out(tx, notifications.c.run_id == run.id)
+            )
+            for run in latest
+        ]
+
+
+def report(rt: Runtime, since: datetime) -> list[KindReport]:
+    """Returns what became of the notifications that were planned since then, by kind."""
+    with rt.reading() as tx:
+        numbers, counted = subscribers.count(tx), events.counts_by_kind(tx, since)
+        return [
+            KindReport(
+                state,
+                numbers.get(state.kind, 0),
+                counted.get(state.kind, {}),
+                events.opted_out(
+                    tx, (notifications.c.kind == state.kind) & (notifications.c.made_at > since)
+                ),
+            )
+            for state in kinds.read_all(tx)
+        ]
+
+
+def budget_used(rt: Runtime) -> int:
+    """Returns how many of today's segments are used."""
+    with rt.reading() as tx:
+        used = select(func.sum(notification_days.c.segments)).where(
+            notification_days.c.day == rt.today
+        )
+        return int(tx.connection.execute(used).scalar_one() or 0)
+
+
+def _look(rt: Runtime, run: Run) -> None:
+    """Looks at all subscribers. Raises NotDone, LedgerDown."""
+    left: Run | None = run
+    try:
+        while left is not None:
+            left = cycle.look(rt, left)
+    except Conflict:
+        raise NotDone("the clock looks for this run; see smsgw notify report") from None
+
+
+def _switch(
+    tx: Transaction,
+    kind: NotificationKind,
+    actor: str,
+    act: Act,
+    *,
+    is_on: bool,
+    is_paused: bool = False,
+) -> None:
+    try:
+        kinds.switch(tx, kind, actor, is_on=is_on, is_paused=is_paused)
+    except Conflict:
+        raise NotDone("somebody else has just switched this kind; look again") from None
+    audit.note(tx, act, actor, detail=kind)
+
+
+def _open_run(tx: Transaction, run_id: int) -> Run:
+    run = runs.one(tx, run_id)
+    if run is None or run.ended_at is not None:
+        raise NotDone(f"{run_id} is no run that is under way; see smsgw notify report")
+    return run
+
+
+def _note(tx: Transaction, act: Act, actor: str, run: Run) -> None:
+    audit.note(tx, act, actor, detail=f"{run.kind}: run {run.id}, {run.found} found")

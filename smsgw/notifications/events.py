@@ -1,0 +1,320 @@
+"""Keeps the notifications: one row for each participant, kind and period, so that none is told
+twice, whatever is killed or begun again.
+
+    planned ─queue─▶ queued ─sent─▶ sent ─report─▶ delivered | failed
+     │  ▲              │ └────────▶ failed | ended
+     │  └── not today ─┘
+     └─▶ expired | ended | moot | stopped
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, case, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from handlers.changes import NotificationKind
+from smsgw.messaging.notification_replies import WITHDRAWN
+from smsgw.storage.bulk import BulkInsert, BulkSelect
+from smsgw.storage.tables.messages import NOT_NEEDED, UNBOUND, WAITING, ReplyState, replies
+from smsgw.storage.tables.notifications import (
+    PLANNED,
+    UNSETTLED,
+    NotificationState,
+    RunState,
+    notification_days,
+    notification_runs,
+    notifications,
+    subscriptions,
+)
+from smsgw.storage.transaction import Conflict, Transaction
+
+AT_ONCE = 1000  # rows
+REPORTED_WITHIN = timedelta(days=7)  # later no report is waited for
+SAYS_STOP_EVERY = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """Holds what is planned for one participant."""
+
+    period: str
+    nkp_hash: bytes
+    phone_id: int
+    binding_id: int
+    about: bytes | None
+    due_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: int
+    run_id: int
+    kind: NotificationKind
+    nkp_hash: bytes
+    phone_id: int
+    binding_id: int
+    about: bytes | None
+    expires_at: datetime
+
+
+_insert = BulkInsert(
+    notifications,
+    *("run_id", "kind", "period", "nkp_hash", "phone_id", "binding_id", "about", "state"),
+    *("made_at", "due_at", "expires_at", "says_stop"),
+)
+
+
+def periods(
+    tx: Transaction, kind: NotificationKind, nkp_hashes: Collection[bytes]
+) -> set[tuple[bytes, str]]:
+    """Returns for which periods these participants have a notification of a kind."""
+    if not nkp_hashes:
+        return set()
+    found = select(notifications.c.nkp_hash, notifications.c.period)
+    of_kind = notifications.c.kind == kind
+    rows = BulkSelect(lambda among: found.where(among, of_kind), notifications.c.nkp_hash).run(
+        tx.connection, list(nkp_hashes)
+    )
+    return {(row.nkp_hash, row.period) for row in rows}
+
+
+def add(tx: Transaction, run_id: int, kind: NotificationKind, new: Sequence[NewEvent]) -> None:
+    """Raises Conflict where one of these periods has a notification."""
+    if not new:
+        return
+    rows = [
+        {
+            "run_id": run_id,
+            "kind": kind,
+            "period": each.period,
+            "nkp_hash": each.nkp_hash,
+            "phone_id": each.phone_id,
+            "binding_id": each.binding_id,
+            "about": each.about,
+            "state": NotificationState.PLANNED,
+            "made_at": tx.now,
+            "due_at": each.due_at,
+            "expires_at": each.expires_at,
+            "says_stop": False,
+        }
+        for each in new
+    ]
+    try:
+        _insert.count(tx.connection, rows)
+    except IntegrityError:
+        raise Conflict from None
+
+
+def due(tx: Transaction, kinds: Collection[NotificationKind], limit: int) -> list[Event]:
+    """Returns what may be queued now, the longest due first."""
+    found = (
+        select(notifications)
+        .join(notification_runs, notification_runs.c.id == notifications.c.run_id)
+        .where(PLANNED, notifications.c.due_at <= tx.now, notifications.c.expires_at > tx.now)
+        .where(notifications.c.kind.in_(kinds), notification_runs.c.state == RunState.SENDING)
+        .order_by(notifications.c.due_at, notifications.c.id)
+        .limit(limit)
+    )
+    return [_event(row) for row in tx.connection.execute(found)]
+
+
+def queue(tx: Transaction, reply_ids: Mapping[int, int], says_stop: Collection[int]) -> None:
+    """Notes the replies of notifications, by their ids. Raises Conflict where another process
+    queued one of them."""
+    if not reply_ids:
+        return
+    changed = tx.connection.execute(
+        update(notifications)
+        .where(notifications.c.id.in_(reply_ids), PLANNED)
+        .values(
+            state=NotificationState.QUEUED,
+            queued_at=tx.now,
+            reply_id=case(reply_ids, value=notifications.c.id),
+            says_stop=notifications.c.id.in_(says_stop),
+        )
+    )
+    if changed.rowcount != len(reply_ids):
+        raise Conflict
+
+
+def end(tx: Transaction, ids: Collection[int], state: NotificationState) -> None:
+    """Ends what is planned."""
+    changed = update(notifications).where(notifications.c.id.in_(ids), PLANNED)
+    tx.connection.execute(changed.values(state=state))
+
+
+def postpone(tx: Transaction, until: Mapping[int, datetime]) -> None:
+    by_time = defaultdict[datetime, list[int]](list)
+    for id_, at in until.items():
+        by_time[at].append(id_)
+    for at, ids in by_time.items():
+        later = update(notifications).where(notifications.c.id.in_(ids), PLANNED)
+        tx.connection.execute(later.values(due_at=at))
+
+
+def expire(tx: Transaction) -> int:
+    """Drops what was not sent in its time; returns how many."""
+    late = select(notifications.c.id).where(PLANNED, notifications.c.expires_at <= tx.now)
+    ids = tx.connection.execute(late.limit(AT_ONCE)).scalars().all()
+    end(tx, ids, NotificationState.EXPIRED)
+    return len(ids)
+
+
+def said_stop(tx: Transaction, phone_ids: Collection[int]) -> set[int]:
+    """Returns the phones that were told of late how to end notifications."""
+    found = select(notifications.c.phone_id).where(
+        notifications.c.phone_id.in_(phone_ids),
+        notifications.c.says_stop,
+        notifications.c.queued_at > tx.now - SAYS_STOP_EVERY,
+    )
+    return set(tx.connection.execute(found).scalars())
+
+
+def stop(tx: Transaction, which: ColumnElement[bool]) -> int:
+    """Ends what is planned, for good; returns how many."""
+    stopped = update(notifications).where(PLANNED, which)
+    return tx.connection.execute(stopped.values(state=NotificationState.STOPPED)).rowcount
+
+
+def queued(tx: Transaction, kind: NotificationKind) -> list[int]:
+    """Returns the replies of what is in the outbox."""
+    in_outbox = UNSETTLED & (notifications.c.state == NotificationState.QUEUED)
+    found = select(notifications.c.reply_id).where(in_outbox, notifications.c.kind == kind)
+    return [each for each in tx.connection.execute(found).scalars() if each is not None]
+
+
+def settle(tx: Transaction, after: int) -> int | None:
+    """Learns what became of notifications behind the id `after`, some at a time. Returns where to
+    go on; None at the end."""
+    first = select(notifications.c.id).where(notifications.c.made_at > tx.now - REPORTED_WITHIN)
+    oldest = first.order_by(notifications.c.made_at).limit(1).scalar_subquery()
+    rows = tx.connection.execute(
+        select(notifications.c.id, notifications.c.state, notifications.c.expires_at)
+        .add_columns(replies.c.state.label("reply_state"), replies.c.code)
+        .join(replies, replies.c.id == notifications.c.reply_id)
+        .where(UNSETTLED, notifications.c.id > after, notifications.c.id >= oldest)
+        .order_by(notifications.c.id)
+        .limit(AT_ONCE)
+    ).all()
+    moved = defaultdict[NotificationState, list[int]](list)
+    for row in rows:
+        state = _settled(row, tx.now)
+        if state is not None and state != row.state:
+            moved[state].append(row.id)
+    for state, ids in moved.items():
+        again = {"reply_id": None} if state is NotificationState.PLANNED else {}
+        changed = update(notifications).where(notifications.c.id.in_(ids), UNSETTLED)
+        tx.connection.execute(changed.values(state=state, **again))
+    return rows[-1].id if len(rows) == AT_ONCE else None
+
+
+REACHED = {
+    ReplyState.SENT: NotificationState.SENT,
+    ReplyState.DELIVERED: NotificationState.DELIVERED,
+    ReplyState.UNDELIVERED: NotificationState.FAILED,
+}
+
+
+def _settled(row: Row[Any], now: datetime) -> NotificationState | None:
+    """Returns where a notification is; None while its reply waits."""
+    if row.reply_state in WAITING:
+        return None
+    if row.reply_state in REACHED:
+        return REACHED[ReplyState(row.reply_state)]
+    if row.reply_state == ReplyState.EXPIRED or row.code == WITHDRAWN:
+        # It could not leave before the quiet hours, or was paused: it may leave later.
+        is_over = row.expires_at <= now
+        return NotificationState.EXPIRED if is_over else NotificationState.PLANNED
+    return (
+        NotificationState.ENDED if row.code in {UNBOUND, NOT_NEEDED} else NotificationState.FAILED
+    )
+
+
+def counts(tx: Transaction, run_ids: Collection[int]) -> dict[int, dict[NotificationState, int]]:
+    """Counts the notifications of runs by their states."""
+    counted = (
+        select(notifications.c.run_id, notifications.c.state, func.count())
+        .where(notifications.c.run_id.in_(run_ids))
+        .group_by(notifications.c.run_id, notifications.c.state)
+    )
+    found = defaultdict[int, dict[NotificationState, int]](dict)
+    for run_id, state, number in tx.connection.execute(counted):
+        found[run_id][NotificationState(state)] = number
+    return dict(found)
+
+
+def counts_by_kind(
+    tx: Transaction, since: datetime
+) -> dict[NotificationKind, dict[NotificationState, int]]:
+    """Counts the notifications that were planned since then."""
+    counted = (
+        select(notifications.c.kind, notifications.c.state, func.count())
+        .where(notifications.c.made_at > since)
+        .group_by(notifications.c.kind, notifications.c.state)
+    )
+    found = defaultdict[NotificationKind, dict[NotificationState, int]](dict)
+    for kind, state, number in tx.connection.execute(counted):
+        found[NotificationKind(kind)][NotificationState(state)] = number
+    return dict(found)
+
+
+def opted_out(tx: Transaction, which: ColumnElement[bool]) -> int:
+    """Counts the phones that ended a kind after one of these notifications."""
+    ended = (
+        select(func.count(notifications.c.phone_id.distinct()))
+        .join(
+            subscriptions,
+            (subscriptions.c.phone_id == notifications.c.phone_id)
+            & (subscriptions.c.kind == notifications.c.kind),
+        )
+        .where(which, subscriptions.c.ended_at > notifications.c.queued_at)
+    )
+    return int(tx.connection.execute(ended).scalar_one())
+
+
+def take_budget(tx: Transaction, day: date, wanted: int, budget: int) -> int:
+    """Takes segments of a day's budget, and returns how many there were left. It is locked until
+    the transaction ends."""
+    is_day = notification_days.c.day == day
+    of_day = select(notification_days.c.segments).where(is_day).with_for_update()
+    used = tx.connection.execute(of_day).scalar_one_or_none()
+    if used is None:
+        try:
+            tx.connection.execute(insert(notification_days).values(day=day, segments=0))
+        except IntegrityError:  # another process began the day at this instant
+            raise Conflict from None
+    taken = max(0, min(wanted, budget - (used or 0)))
+    spent = notification_days.c.segments + taken
+    tx.connection.execute(update(notification_days).where(is_day).values(segments=spent))
+    return taken
+
+
+def forget(tx: Transaction, since: datetime, limit: int) -> int:
+    """Deletes notifications that were made before; returns how many."""
+    old = select(notifications.c.id).where(notifications.c.made_at < since)
+    old = old.order_by(notifications.c.made_at).limit(limit)
+    gone = delete(notifications).where(notifications.c.id.in_(old))
+    tx.connection.execute(delete(notification_days).where(notification_days.c.day < since.date()))
+    return tx.connection.execute(gone).rowcount
+
+
+def erase(tx: Transaction, phone_id: int) -> None:
+    tx.connection.execute(delete(notifications).where(notifications.c.phone_id == phone_id))
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        id=row.id,
+        run_id=row.run_id,
+        kind=NotificationKind(row.kind),
+        nkp_hash=row.nkp_hash,
+        phone_id=row.phone_id,
+        binding_id=row.binding_id,
+        about=row.about,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,193 @@
+"""Operators count first, a second person approves many, and what is stopped stays unsent."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from handlers.changes import NotificationKind
+from smsgw.backoffice import notifications
+from smsgw.backoffice.notifications import NotDone, SamePerson
+from smsgw.notifications import cycle
+from smsgw.notifications.runs import Announcement
+from smsgw.runtime import Runtime
+from smsgw.storage.tables.notifications import (
+    Audience,
+    NotificationState,
+    RunState,
+    notification_kinds,
+)
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, Clock
+from tests.support.conversation import say
+from tests.support.notified import send, set_total, states, told
+
+BALANCE = NotificationKind.BALANCE
+ANI, BUDI = "operator:ani", "operator:budi"
+
+
+@pytest.fixture
+def subscribed(rt: Runtime, clock: Clock) -> Runtime:
+    """Lets P1 and P2 ask for news of the balance, which is switched on after a dry run."""
+    say(rt, P2, f"SALDO {P2_NKP}")
+    say(rt, P2, "YA")
+    for each in (P1, P2):
+        say(rt, each, "NOTIF SALDO ON")
+    send(rt)
+    notifications.dry_run(rt, BALANCE, ANI)
+    notifications.switch_on(rt, BALANCE, ANI)
+    cycle.run_due(rt)
+    for nkp in (P1_NKP, P2_NKP):
+        set_total(rt, nkp, 77_000_000)
+    clock.moves(minutes=5)
+    return rt
+
+
+def waiting(rt: Runtime) -> Runtime:
+    """Every run needs a second person."""
+    return replace(rt, settings=rt.settings.model_copy(update={"notification_approval": 0}))
+
+
+def test_a_kind_is_switched_on_after_it_was_counted(rt: Runtime) -> None:
+    with pytest.raises(NotDone, match="smsgw notify plan balance"):
+        notifications.switch_on(rt, BALANCE, ANI)
+    notifications.dry_run(rt, BALANCE, ANI)
+    notifications.switch_on(rt, BALANCE, ANI)
+    assert [each.kind for each in notifications.states(rt) if each.is_on] == [BALANCE]
+
+
+def test_a_dry_run_counts_and_sends_nothing(subscribed: Runtime, clock: Clock) -> None:
+    found = notifications.dry_run(subscribed, BALANCE, ANI)
+    assert (found.number, found.segments, found.rupiah) == (2, 2, 700)
+    assert {number for number, _ in found.samples} == {"+6281*****7890", "+6285*****5678"}
+    assert all("kini Rp77.000.000" in text for _, text in found.samples)
+    assert states(subscribed) == []
+    again = notifications.dry_run(subscribed, BALANCE, ANI)
+    assert again.number == 2  # it does not count as told
+
+
+def test_another_person_approves(subscribed: Runtime) -> None:
+    rt = waiting(subscribed)
+    run = notifications.start(rt, BALANCE, ANI)
+    assert run is not None
+    assert (run.state, run.found) == (RunState.WAITING, 2)
+    assert [each.id for each in notifications.waiting(rt)] == [run.id]
+    for same in (ANI, "shell:ani"):
+        with pytest.raises(SamePerson):
+            notifications.approve(rt, run.id, same)
+    assert cycle.run_due(rt) == 0
+    notifications.approve(rt, run.id, BUDI)
+    with pytest.raises(NotDone, match="waits for no approval"):
+        notifications.approve(rt, run.id, BUDI)
+    assert cycle.run_due(rt) == 2
+    (progress,) = notifications.progress(rt, BALANCE, 1)
+    assert progress.counts == {NotificationState.QUEUED: 2}
+
+
+def test_what_is_paused_is_taken_back_from_the_outbox(subscribed: Runtime, clock: Clock) -> None:
+    notifications.start(subscribed, BALANCE, ANI)
+    assert cycle.run_due(subscribed) == 2
+    notifications.pause(subscribed, BALANCE, ANI)
+    send(subscribed)
+    clock.moves(minutes=1)
+    assert cycle.run_due(subscribed) == 0
+    assert states(subscribed) == ["planned", "planned"]
+    notifications.resume(subscribed, BALANCE, ANI)
+    clock.moves(minutes=1)
+    assert cycle.run_due(subscribed) == 2
+    send(subscribed)
+    clock.moves(minutes=1)
+    cycle.run_due(subscribed)
+    assert states(subscribed) == ["sent", "sent"]
+
+
+def test_what_is_stopped_is_never_sent(subscribed: Runtime, clock: Clock) -> None:
+    notifications.start(subscribed, BALANCE, ANI)
+    assert cycle.run_due(subscribed) == 2
+    notifications.stop(subscribed, BALANCE, ANI)
+    send(subscribed)
+    assert not any(each.is_on for each in notifications.states(subscribed))
+    notifications.dry_run(subscribed, BALANCE, ANI)
+    notifications.switch_on(subscribed, BALANCE, ANI)
+    for _ in range(3):
+        clock.moves(hours=2)
+        assert cycle.run_due(subscribed) == 0
+    notifications.stop_all(subscribed, ANI)
+    with pytest.raises(NotDone, match="is off or paused"):
+        notifications.start(subscribed, BALANCE, ANI)
+
+
+def test_a_report_tells_who_opted_out(subscribed: Runtime, clock: Clock) -> None:
+    notifications.start(subscribed, BALANCE, ANI)
+    cycle.run_due(subscribed)
+    send(subscribed)
+    clock.moves(minutes=1)
+    say(subscribed, P2, "NOTIF SALDO OFF")
+    cycle.run_due(subscribed)
+    reports = notifications.report(subscribed, clock.now - timedelta(days=1))
+    (balance,) = [each for each in reports if each.state.kind is BALANCE]
+    assert (balance.subscribers, balance.opted_out) == (1, 1)
+    assert balance.counts == {NotificationState.SENT: 2}
+    assert notifications.budget_used(subscribed) == 2
+
+
+def announced(rt: Runtime, audience: Audience = Audience.ALL, **more: object) -> Announcement:
+    made = Announcement(
+        "Kantor tutup", "Office closed", audience, None, rt.now() + timedelta(days=3)
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def test_an_announcement_goes_to_those_who_asked(subscribed: Runtime, clock: Clock) -> None:
+    notifications.announce(subscribed, BALANCE, announced(subscribed), ANI)
+    cycle.run_due(subscribed)
+    for each in (P1, P2):
+        assert "Kabar: Kantor tutup Berhenti: ketik NOTIF OFF" in told(subscribed, each)
+    send(subscribed)
+    clock.moves(days=1)
+    cycle.run_due(subscribed)
+    assert sum("Kabar" in sms for sms in told(subscribed, P1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("audience", "of", "nkps", "expected"),
+    [
+        (Audience.LIST, None, [P2_NKP, "99999999999"], [P2]),
+        (Audience.PROGRAM, "JKP", [], [P1, P2]),
+        (Audience.PROGRAM, "JKX", [], []),
+        (Audience.OFFICE, "J01", [], []),  # this ledger does not say whose office is which
+    ],
+)
+def test_an_announcement_may_be_for_some(
+    subscribed: Runtime, audience: Audience, of: str | None, nkps: list[str], expected: list[str]
+) -> None:
+    told_of = announced(subscribed, audience, audience_of=of)
+    notifications.announce(subscribed, BALANCE, told_of, ANI, nkps)
+    cycle.run_due(subscribed)
+    got = [each for each in (P1, P2) if any("Kabar" in sms for sms in told(subscribed, each))]
+    assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"text_id": " "}, "id: the text is empty"),
+        ({"text_en": "x" * 126}, "en: it has 126 characters; 125 fit into one SMS"),
+        ({"text_id": "Tutup – besok"}, "id: only plain GSM-7"),
+        ({"audience": Audience.LIST}, "the list holds no NKP"),
+        ({"audience": Audience.OFFICE}, "say which office"),
+    ],
+)
+def test_a_faulty_announcement_says_what_to_do(
+    subscribed: Runtime, changed: dict[str, object], says: str
+) -> None:
+    faulty = replace(announced(subscribed), **changed)  # type: ignore[arg-type]
+    with pytest.raises(NotDone, match=says):
+        notifications.announce(subscribed, BALANCE, faulty, ANI)
+
+
+def test_a_row_that_we_did_not_write_switches_nothing_on(rt: Runtime) -> None:
+    notifications.dry_run(rt, BALANCE, ANI)
+    with rt.service.begin() as connection:
+        connection.execute(update(notification_kinds).values(is_on=True))
+    assert not any(each.is_on for each in notifications.states(rt))
