@@ -15,7 +15,13 @@ from handlers import disclosure
 from smsgw import logs
 from smsgw.messaging import service_level, throttle
 from smsgw.messaging.hourly_counts import BUCKETS as BUCKETS
-from smsgw.operations import channel_metrics, ledger_metrics, partition_metrics, queue
+from smsgw.operations import (
+    channel_metrics,
+    ledger_metrics,
+    notification_metrics,
+    partition_metrics,
+    queue,
+)
 from smsgw.operations.hourly_sums import REMEMBERED, HourlySums
 from smsgw.registry import bindings, holidays, lockout, registration_codes
 from smsgw.runtime import Runtime
@@ -59,6 +65,7 @@ class Figures:
             yield from _decoys(tx)
             yield _holidays(self._rt, tx)
             yield from _numbers_on_file(self._rt, tx)
+            yield from notification_metrics.by_kind(tx)
         yield _skews(self._rt)
         yield _throttled(self._rt)
         yield channel_metrics.by_other_channels(self._rt)
