@@ -8,7 +8,7 @@ A scheme with an `updated_at` column shows it as `changes`. `changed_at` needs a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, column, inspect, select, table, type_coerce
@@ -88,14 +88,16 @@ def changed_since(ledger: RowLedger, since: datetime) -> Changes:
         with engines.reading(ledger.engine).connect() as connection:
             rows = connection.execute(first.limit(AT_ONCE)).all()
             until = rows[-1].changed_at if rows else since
-            if len(rows) == AT_ONCE:
+            is_last = len(rows) < AT_ONCE
+            if not is_last:
                 same = changes.where(_changes.c.changed_at == until)
                 rows = [row for row in rows if row.changed_at != until]
                 rows += connection.execute(same).all()
+                until += timedelta(microseconds=1)  # all of that instant are here
     except SQLAlchemyError as error:
         raise LedgerDown(type(error).__name__) from error
     nkps = list(dict.fromkeys(nkp_of(row.nkp) for row in rows))
-    return Changes(nkps, until.astimezone(UTC), is_last=len(rows) < AT_ONCE)
+    return Changes(nkps, until.astimezone(UTC), is_last)
 
 
 def _has(ledger: RowLedger, name: str) -> bool:

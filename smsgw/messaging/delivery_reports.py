@@ -107,7 +107,8 @@ def drop_stale(
     tx: Transaction, *, may_expire: bool = True, limit: int = EXPIRED_AT_ONCE
 ) -> list[int]:
     """Ends what waits and may no longer leave: it hangs on a binding that ended while it was on its
-    way, or is past its time, up to `limit` of these. Returns the ids of those."""
+    way, or is past its time, up to `limit` of these. Returns the ids of those, but for
+    notifications: these may be sent on another day."""
     ended = exists().where(bindings.c.id == replies.c.binding_id, bindings.c.ended_at.is_not(None))
     tx.connection.execute(
         update(replies).where(QUEUED, ended).values(state=ReplyState.REFUSED, code=UNBOUND)
@@ -127,9 +128,9 @@ def drop_stale(
         update(replies)
         .where(replies.c.id.in_(select(late.c.id)), QUEUED)
         .values(state=ReplyState.EXPIRED, due_at=due_at)
-        .returning(replies.c.id)
+        .returning(replies.c.id, replies.c.priority)
     )
-    ids = list(expired.scalars())
+    ids = [row.id for row in expired if row.priority < Priority.NOTIFICATION]
     hourly_counts.replies_changed(tx, ids)
     return ids
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from handlers.changes import NotificationKind
 from handlers.ports import LedgerDown
 from smsgw import logs
+from smsgw.ledger import optional_views
 from smsgw.notifications import events, kinds, looking, runs, sending
 from smsgw.notifications.kinds import KindState
 from smsgw.notifications.runs import Run
@@ -24,6 +25,9 @@ EVERY: Mapping[NotificationKind, timedelta] = {
     NotificationKind.DATA: timedelta(days=1),
     NotificationKind.STATUS: timedelta(hours=6),
 }
+# A ledger that says what changed is asked for that instead.
+FED = frozenset({NotificationKind.BALANCE, NotificationKind.CLAIM, NotificationKind.STATUS})
+TOLD_EVERY = timedelta(minutes=5)
 MOST_STEPS = 1000  # of who has no clock
 LOOKS_EVERY = timedelta(seconds=10)  # for what became of those that were queued
 
@@ -105,7 +109,11 @@ def look_at_next(rt: Runtime) -> bool:
 
 
 def begin(rt: Runtime, state: KindState) -> Run:
+    """Raises LedgerDown, Conflict."""
+    is_told = state.kind in FED and optional_views.has_changes(rt.ledger)
     with rt.writing() as tx:
+        if is_told and _is_first_of_day(rt, state):
+            kinds.note_changes(tx, state, tx.now)
         kinds.begin_look(tx, state)
         return runs.start(tx, state.kind, state.changed_by)
 
@@ -113,8 +121,23 @@ def begin(rt: Runtime, state: KindState) -> Run:
 def look(rt: Runtime, run: Run) -> Run | None:
     """Looks at a run's next slice. Returns None once it has looked at all. Raises LedgerDown,
     Conflict."""
-    return looking.look(rt, run)
+    if run.is_dry or run.announcement is not None or run.kind not in FED:
+        return looking.look(rt, run)
+    with rt.reading() as tx:
+        state = kinds.read(tx, run.kind)
+    if run.cursor < 0:
+        return looking.look_at_changes(rt, run, state)
+    # The first run of a day looks at all, as if the ledger could not tell.
+    is_told = state.changes_until is not None and state.changes_until < run.started_at
+    return looking.look_at_new(rt, run) if is_told else looking.look(rt, run)
 
 
 def _is_due(rt: Runtime, state: KindState) -> bool:
-    return state.looked_at is None or state.looked_at + EVERY[state.kind] <= rt.now()
+    every = EVERY[state.kind] if state.changes_until is None else TOLD_EVERY
+    return state.looked_at is None or state.looked_at + every <= rt.now()
+
+
+def _is_first_of_day(rt: Runtime, state: KindState) -> bool:
+    zone = rt.settings.zone
+    looked_on = state.looked_at.astimezone(zone).date() if state.looked_at else None
+    return state.changes_until is None or looked_on != rt.today

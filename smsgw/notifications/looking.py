@@ -15,9 +15,10 @@ from handlers.disclosure import OnFile, number_on_file
 from handlers.ports import Ledger, LookUpFailed
 from smsgw.ledger import optional_views
 from smsgw.ledger.slice_ledger import SliceLedger
-from smsgw.notifications import events, findings, quiet_hours, runs, subscribers
+from smsgw.notifications import events, findings, kinds, quiet_hours, runs, subscribers
 from smsgw.notifications.events import NewEvent
 from smsgw.notifications.findings import Finding, News
+from smsgw.notifications.kinds import KindState
 from smsgw.notifications.runs import Run
 from smsgw.notifications.subscribers import DIGEST_OCTETS, Slice, Subscriber
 from smsgw.registry import holidays
@@ -27,6 +28,8 @@ from smsgw.storage.transaction import Transaction
 
 AT_ONCE = 1000  # subscribers
 SAMPLES = 5
+FIRST_PAGE = -1  # of those whose data changed, as a cursor
+LATE_COMMITS = timedelta(minutes=10)
 # How long something is news.
 LASTS = {
     NotificationKind.BALANCE: timedelta(days=7),
@@ -60,11 +63,35 @@ def look(rt: Runtime, run: Run, *, only_new: bool = False) -> Run | None:
     return None if of_slice.is_last else run
 
 
-def look_at(rt: Runtime, run: Run, nkps: Sequence[str]) -> list[Told]:
-    """Looks at some participants, whose data changed. Raises LedgerDown."""
+def look_at_new(rt: Runtime, run: Run) -> Run | None:
+    """Looks at subscribers who were told nothing yet, where the ledger says what changed for the
+    others. Raises LedgerDown, Conflict."""
     with rt.reading() as tx:
-        some = subscribers.of_participants(tx, run.kind, nkps)
-    return _found(rt, run, some)
+        of_slice = subscribers.read(tx, run, AT_ONCE, only_new=True)
+    found = _found(rt, run, of_slice.subscribers)
+    if of_slice.is_last:
+        of_slice = replace(of_slice, cursor=FIRST_PAGE)
+    with rt.writing() as tx:
+        return write(rt, tx, run, of_slice, found)
+
+
+def look_at_changes(rt: Runtime, run: Run, state: KindState) -> Run | None:
+    """Looks at the next page of participants whose data changed. Pages are counted down. Raises
+    LedgerDown, Conflict."""
+    until = state.changes_until or run.started_at
+    # What was written then may have been committed later; who was told is not told again.
+    since = until - LATE_COMMITS if run.cursor == FIRST_PAGE else until
+    changes = optional_views.changed_since(rt.ledger, since)
+    with rt.reading() as tx:
+        some = subscribers.of_participants(tx, run.kind, changes.nkps)
+    found = _found(rt, run, some)
+    of_slice = Slice(some, run.cursor - 1, changes.is_last)
+    with rt.writing() as tx:
+        run = write(rt, tx, run, of_slice, found)
+        kinds.note_changes(tx, state, max(until, min(changes.until, tx.now)))
+        if changes.is_last:
+            finish(tx, run, rt.settings.notification_approval)
+    return None if changes.is_last else run
 
 
 def finish(tx: Transaction, run: Run, most: int) -> None:
@@ -174,8 +201,9 @@ def _new_events(
 ) -> list[NewEvent]:
     off = days_off(rt, tx)
     expires_at = run.announcement.expires_at if run.announcement else tx.now + LASTS[run.kind]
+    # The earliest: once it is due, the participant's office may tell more of where it is day.
     mornings = {
-        zones: quiet_hours.next_day(tx.now, zones, off)
+        zones: min(quiet_hours.next_day(tx.now, (each,), off) for each in zones)
         for zones in {quiet_hours.zones(told.number) for told in news}
     }
     return [

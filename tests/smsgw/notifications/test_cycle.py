@@ -1,5 +1,6 @@
 """Who asked is told what changed, once, and by the gate that answers pass."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +9,7 @@ from sqlalchemy import select, text
 
 from handlers.changes import NotificationKind
 from smsgw.carriers.carrier import Delivery, Report
+from smsgw.ledger import optional_views
 from smsgw.messaging import delivery_reports
 from smsgw.notifications import cycle, events, kinds, runs
 from smsgw.notifications.cycle import Cycle
@@ -212,3 +214,77 @@ def test_old_notifications_are_deleted(subscribed: Runtime, clock: Clock) -> Non
     cycle.run_due(changed(subscribed))
     with subscribed.writing() as tx:
         assert events.forget(tx, clock.now + timedelta(days=1), 10) == 1
+
+
+def written(at: datetime, rt: Runtime) -> object:
+    """Writes an instant as SQLite keeps it."""
+    is_postgres = rt.ledger.engine.dialect.name == "postgresql"
+    return at if is_postgres else f"{at:%Y-%m-%d %H:%M:%S.%f}"
+
+
+def say_that(rt: Runtime, nkp: str, at: datetime) -> None:
+    """Lets the ledger say that a participant's data changed."""
+    with rt.ledger.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO changes VALUES (:nkp, :at)"), {"nkp": nkp, "at": written(at, rt)}
+        )
+
+
+@pytest.fixture
+def telling(rt: Runtime) -> Iterator[Runtime]:
+    """Gives a ledger that says what changed."""
+    kind = "TIMESTAMPTZ" if rt.ledger.engine.dialect.name == "postgresql" else "TIMESTAMP"
+    with rt.ledger.engine.begin() as connection:
+        connection.execute(text(f"CREATE TABLE changes (nkp TEXT, changed_at {kind})"))
+    yield rt
+    with rt.ledger.engine.begin() as connection:
+        connection.execute(text("DROP TABLE changes"))
+
+
+def test_a_ledger_that_says_what_changed_is_asked_for_that(
+    telling: Runtime, subscribed: Runtime, clock: Clock
+) -> None:
+    """What it does not name is not looked at; once a day everybody is."""
+    changed(subscribed)
+    assert cycle.run_due(subscribed) == 0
+    say_that(subscribed, "18000000000", clock.now)
+    clock.moves(minutes=6)
+    assert cycle.run_due(subscribed) == 0
+    say_that(subscribed, P1_NKP, clock.now)
+    clock.moves(minutes=6)
+    assert cycle.run_due(subscribed) == 1
+    send(subscribed)
+    for minutes in (6, 60):
+        clock.moves(minutes=minutes)
+        assert cycle.run_due(subscribed) == 0
+    changed(subscribed, 140_000_000)
+    clock.moves(days=1)
+    assert cycle.run_due(subscribed) == 1
+
+
+def test_who_asks_later_is_told_of_what_changes_from_then_on(
+    telling: Runtime, subscribed: Runtime, clock: Clock
+) -> None:
+    say(subscribed, P2, "SALDO 20098765432")
+    say(subscribed, P2, "YA")
+    say(subscribed, P2, "NOTIF SALDO ON")
+    send(subscribed)
+    clock.moves(minutes=6)
+    assert cycle.run_due(subscribed) == 0
+    set_total(subscribed, P2_NKP, 9)
+    say_that(subscribed, P2_NKP, clock.now)
+    clock.moves(minutes=6)
+    assert cycle.run_due(subscribed) == 1
+
+
+def test_all_that_changed_at_one_instant_is_read(telling: Runtime, clock: Clock) -> None:
+    with telling.ledger.engine.begin() as connection:
+        rows = [
+            {"nkp": str(19_000_000_000 + index), "at": written(clock.now, telling)}
+            for index in range(optional_views.AT_ONCE + 5)
+        ]
+        connection.execute(text("INSERT INTO changes VALUES (:nkp, :at)"), rows)
+    found = optional_views.changed_since(telling.ledger, clock.now - timedelta(minutes=1))
+    assert len(found.nkps) == optional_views.AT_ONCE + 5
+    assert found.until == clock.now + timedelta(microseconds=1)  # the next page is behind it
+    assert optional_views.changed_since(telling.ledger, found.until).nkps == []
