@@ -111,6 +111,12 @@ def preview(rt: Runtime, run: Run) -> Preview:
     return Preview(run, run.found, segments, rupiah, samples.of_run(rt, run))
 
 
+def would_get(rt: Runtime, number: str) -> dict[NotificationKind, list[str]]:
+    """Returns what a phone would get now of each kind that it asked for, with amounts: it is for
+    whoever may speak for that phone. Raises LedgerDown."""
+    return samples.of_phone(rt, number)
+
+
 def switch_on(rt: Runtime, kind: NotificationKind, actor: str) -> None:
     """Switches a kind on, after a dry run. Raises NotDone."""
     with rt.writing() as tx:

@@ -26,6 +26,8 @@ from smsgw.storage.transaction import Conflict, Transaction
 log = logs.get(__name__)
 
 LAPSES_COUNT_FOR = timedelta(hours=1)
+NOTICED_A_DAY = 2  # bindings of a participant, of which other phones get a notice
+A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,34 @@ def bind(
         tx, known, nkp, consent=consent, on_file=on_file, made_by=made_by, tells_from=tells_from
     )
     audit.note(tx, Act.BOUND, actor, phone_id=known.phone_id, subject=nkp_hash, detail=made_by)
+    return _notices(tx, known, nkp, on_file, made_by, lost)
+
+
+def _notices(
+    tx: Transaction,
+    known: PhoneState,
+    nkp: str,
+    on_file: str | None,
+    made_by: MadeBy,
+    lost: list[Notice],
+) -> list[Notice]:
+    """Returns what other phones are told of a binding: nothing more once it is the third of a day.
+    `lost`: to the phone that was bound before."""
     is_notified = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
-    if on_file is None or is_notified or made_by is MadeBy.CONSENT or not phone.is_e164(on_file):
+    is_told = made_by is not MadeBy.CONSENT and not is_notified
+    is_elsewhere = on_file is not None and is_told and phone.is_e164(on_file)
+    if not (lost or is_elsewhere) or not _may_be_noticed(tx, nkp):
+        return []
+    if on_file is None or not is_elsewhere:
         return lost
     return [*lost, Notice(phone_id_of(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
+
+
+def _may_be_noticed(tx: Transaction, nkp: str) -> bool:
+    of_today = select(func.count()).where(
+        bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp"), bindings.c.bound_at > tx.now - A_DAY
+    )
+    return int(tx.connection.execute(of_today).scalar_one()) <= NOTICED_A_DAY
 
 
 def _insert(

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import event, select
 from structlog.testing import capture_logs
 
+from smsgw.registry import bindings, phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.cases import cases
 from smsgw.storage.tables.phones import codes, freezes, named, phones
@@ -268,3 +269,24 @@ def test_the_language_is_stored(rt: Runtime) -> None:
     assert "JHT balance" in say(rt, P1, "SALDO").reply.text
     assert "Active" in say(rt, P1, "STATUS").reply.text
     assert "bahasa Indonesia" in say(rt, P1, "BAHASA ID").reply.text
+
+
+def test_other_phones_are_noticed_of_two_bindings_a_day(rt: Runtime, clock: Clock) -> None:
+    """Whoever binds a participant again and again makes nobody's phone ring all day."""
+    numbers = [f"+62857000002{index:02}" for index in range(5)]
+    noticed = []
+    for each in numbers:
+        with rt.writing() as tx:
+            known = phone_state.bump_version(tx, phone_state.read(tx, each))
+            until = clock.now
+            made = bindings.bind(
+                tx, known, P2_NKP, consent="in a test", on_file=P2, tells_from=until
+            )
+            noticed.append(sorted(notice.number for notice in made))
+        clock.moves(hours=5)
+    assert noticed == [[P2], sorted([numbers[0], P2]), [], [], []]
+    clock.moves(days=1)
+    with rt.writing() as tx:
+        known = phone_state.bump_version(tx, phone_state.read(tx, STRANGER))
+        made = bindings.bind(tx, known, P2_NKP, consent="x", on_file=P2, tells_from=clock.now)
+    assert {notice.number for notice in made} == {numbers[4], P2}

@@ -1,4 +1,4 @@
-"""Creates the tables of notifications."""
+"""Creates the tables of notifications, and an index that finds the bindings of a participant."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,6 +33,7 @@ def upgrade() -> None:
     _create_kinds()
     _create_runs()
     _create_notifications()
+    op.create_index("ix_bindings_nkp_hash", "bindings", ["nkp_hash", "bound_at"])
 
 
 def _create_subscriptions() -> None:
@@ -172,6 +173,7 @@ def _create_partial_index(name: str, table: str, columns: list[str], where: sa.T
 
 
 def downgrade() -> None:
+    op.drop_index("ix_bindings_nkp_hash", "bindings")
     for table in (
         "notifications",
         "notification_lists",

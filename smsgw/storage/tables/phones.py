@@ -77,6 +77,7 @@ bindings = Table(
     Column("lapsed_at", Instant),  # the same, where the number on file was another one
     Index("ix_bindings_phone_id", "phone_id"),
     Index("ix_bindings_on_file_hash", "on_file_hash"),
+    Index("ix_bindings_nkp_hash", "nkp_hash", "bound_at"),
     one_of("made_by", MadeBy),
     postgresql_with=UPDATED_OFTEN,
 )

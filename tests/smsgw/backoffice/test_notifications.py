@@ -60,7 +60,7 @@ def test_a_dry_run_counts_and_sends_nothing(subscribed: Runtime, clock: Clock) -
     found = notifications.dry_run(subscribed, BALANCE, ANI)
     assert (found.number, found.segments, found.rupiah) == (2, 2, 700)
     assert {number for number, _ in found.samples} == {"+6281*****7890", "+6285*****5678"}
-    assert all("kini Rp77.000.000" in text for _, text in found.samples)
+    assert all("kini Rp*** per 30-09-2025" in text for _, text in found.samples)
     assert states(subscribed) == []
     again = notifications.dry_run(subscribed, BALANCE, ANI)
     assert again.number == 2  # it does not count as told
@@ -191,3 +191,15 @@ def test_a_row_that_we_did_not_write_switches_nothing_on(rt: Runtime) -> None:
     with rt.service.begin() as connection:
         connection.execute(update(notification_kinds).values(is_on=True))
     assert not any(each.is_on for each in notifications.states(rt))
+
+
+def test_what_a_phone_would_get_is_shown_by_kind(subscribed: Runtime) -> None:
+    say(subscribed, P1, "NOTIF KLAIM ON")
+    shown = notifications.would_get(subscribed, P1)
+    assert {kind: len(texts) for kind, texts in shown.items()} == {
+        BALANCE: 1,
+        NotificationKind.CLAIM: 1,
+    }
+    assert "kini Rp77.000.000" in shown[BALANCE][0]
+    assert "kini PERSETUJUAN" in shown[NotificationKind.CLAIM][0]
+    assert notifications.would_get(subscribed, "+6281399999999") == {}
