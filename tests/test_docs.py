@@ -28,7 +28,7 @@ TO_WRITE = {
     "smsgw/console/admin/carriers.py",
     "smsgw/console/templates/admin/carriers.html",
     "tests/smsgw/console/admin/test_carriers.py",
-    "migrations/versions/service/0005_ratings.py",
+    "migrations/versions/service/0006_ratings.py",
     "smsgw/registry/ratings.py",
     "tests/smsgw/registry/test_ratings.py",
 }  # by who follows docs/adding.md

@@ -207,7 +207,7 @@ def test_a_table(tmp_path: Path) -> None:
     copy.insert(
         "smsgw/storage/tables/phones.py", 'Index("ix_wrong_codes_at", "at"),\n)\n\n', f"{table}\n"
     )
-    copy.write("migrations/versions/service/0005_ratings.py", migration)
+    copy.write("migrations/versions/service/0006_ratings.py", migration)
     copy.write("smsgw/registry/ratings.py", store)
     retention = "smsgw/operations/retention.py"
     copy.insert(retention, "    registration_codes.forget(tx, phone_ids, since)\n", forget)

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from smsgw.messaging import inbox, parts
-from smsgw.operations import retention
+from smsgw.operations import notifier, retention
 from smsgw.registry import lockout, registration_codes
 from smsgw.registry.phone_state import UNUSED_FOR
 from smsgw.runtime import Runtime
 from smsgw.storage.tables import messages as traffic
+from smsgw.storage.tables import notifications as news
 from smsgw.storage.tables import phones as known
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.types import service
@@ -67,6 +68,10 @@ def _on_phones(now: datetime) -> Iterator[tuple[str, str, ColumnElement[bool]]]:
 def _people(now: datetime, since: datetime) -> Iterator[tuple[str, str, ColumnElement[bool]]]:
     made = min(since, now - registration_codes.DISOWNED_FOR)
     yield "codes", "codes", known.codes.c.made_at < made
+    asked = news.subscriptions
+    yield "subscriptions", "consent", asked.c.ended_at < since
+    old = news.notifications.c.made_at < now - notifier.KEPT_FOR
+    yield "notifications", "notifications", old
     bound = known.bindings
     is_over = or_(bound.c.ended_at < since, bound.c.used_at < now - UNUSED_FOR)
     yield "bindings", "participants", and_(bound.c.nkp.is_not(None), is_over)

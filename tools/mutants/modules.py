@@ -70,6 +70,9 @@ NO_ANSWER = (
     "tests/grammar/test_answers.py::test_what_asks_or_takes_back_or_says_several_is_no_answer"
 )
 
+NOTIFIED = "tests/smsgw/notifications/test_cycle.py"
+QUIET = "tests/smsgw/notifications/test_quiet_hours.py"
+
 DISCLOSURE_TESTS = (REGISTRATION, RESPONDER, STRANGERS)
 
 MODULES = (
@@ -130,6 +133,9 @@ MODULES = (
         ("tests/smsgw/ledger/test_batch_ledger.py", "tests/smsgw/test_batches.py"),
         only=("BatchLedger._rows", "BatchLedger._keep"),
     ),
+    Module("smsgw/notifications/telling.py", DISCLOSURE, (NOTIFIED,), hints=("notif",)),
+    Module("smsgw/registry/subscriptions.py", DISCLOSURE, (NOTIFIED,), hints=("notif",)),
+    Module("smsgw/notifications/quiet_hours.py", LIMITS, (QUIET, NOTIFIED), hints=("notif",)),
     Module("handlers/decision.py", DISCLOSURE, (DECISION, *DISCLOSURE_TESTS), hints=("confirm",)),
     Module(
         "smsgw/registry/phone_state.py",
