@@ -1,6 +1,7 @@
 """Lets operators decide about notifications: which kinds are sent, what is counted first, what a
 second person approves, and what is stopped at once."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from smsgw.storage.tables.notifications import (
 )
 from smsgw.storage.transaction import Conflict, Transaction
 
+BETWEEN_TURNS = 0.2  # seconds
 COUNTED_WITHIN = timedelta(days=30)  # before a kind is switched on
 LONGEST_USE = timedelta(days=30)  # of an announcement
 
@@ -288,13 +290,16 @@ def budget_used(rt: Runtime) -> int:
 
 
 def _look(rt: Runtime, run: Run) -> None:
-    """Looks at all subscribers. Raises NotDone, LedgerDown."""
+    """Looks at all subscribers, in turns with the clock, which may have begun too. Raises
+    LedgerDown."""
     left: Run | None = run
-    try:
-        while left is not None:
+    while left is not None and left.state is RunState.LOOKING:
+        try:
             left = cycle.look(rt, left)
-    except Conflict:
-        raise NotDone("the clock looks for this run; see smsgw notify report") from None
+        except Conflict:
+            time.sleep(BETWEEN_TURNS)
+            with rt.reading() as tx:
+                left = runs.one(tx, run.id)
 
 
 def _switch(

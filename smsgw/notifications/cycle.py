@@ -54,7 +54,7 @@ class Cycle:
             log.warning("notifications wait for the ledger", why=str(error))
             return False
         except Conflict:
-            return True
+            return False
         finally:
             self._settle()
         return is_more

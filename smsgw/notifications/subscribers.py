@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from handlers.changes import NotificationKind
 from smsgw.notifications.runs import Run
@@ -19,7 +20,7 @@ from smsgw.storage.tables.notifications import (
 from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.tables.types import Id
-from smsgw.storage.transaction import Transaction
+from smsgw.storage.transaction import Conflict, Transaction
 
 DIGEST_OCTETS = 16
 
@@ -114,7 +115,7 @@ _changed_digests = BulkUpdate(
 def remember(
     tx: Transaction, kind: NotificationKind, told: Sequence[tuple[Subscriber, bytes]]
 ) -> None:
-    """Notes what counts as told from now on."""
+    """Notes what counts as told from now on. Raises Conflict."""
     new = [
         {"binding_id": each.binding_id, "kind": kind, "digest": digest}
         for each, digest in told
@@ -125,8 +126,11 @@ def remember(
         for each, digest in told
         if each.told is not None and each.told != digest
     ]
-    if new:
-        _new_digests.count(tx.connection, new)
+    try:
+        if new:
+            _new_digests.count(tx.connection, new)
+    except IntegrityError:  # another run looked at them at this instant
+        raise Conflict from None
     _changed_digests.run(tx.connection, changed)
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from smsgw.messaging import dispatch, inbox
+from smsgw.notifications import cycle
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import replies as _replies
 from smsgw.storage.tables.operators import Role
@@ -17,6 +18,7 @@ from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.smsgw.console.conftest import As
 from tests.support.console_client import Visitor
 from tests.support.conversation import say
+from tests.support.notified import send, set_total, switch_on
 from tests.support.registration import DAFTAR
 
 LOG = "/console/messages/"
@@ -150,6 +152,24 @@ def test_a_number_leads_to_its_conversation_and_stays_out_of_addresses(
         None,
         "not found: caller asks again",
     )
+
+
+def test_a_notification_is_in_the_conversation_and_leads_to_no_message(
+    as_: As, rt: Runtime, clock: Clock
+) -> None:
+    switch_on(rt)
+    say(rt, P1, "NOTIF SALDO ON")
+    for total in (5, 6):
+        send(rt)
+        cycle.run_due(rt)
+        set_total(rt, P1_NKP, total)
+        clock.moves(hours=1)
+    visitor = as_(Role.VIEWER)
+    visitor.get(f"{LOG}phones/1")
+    assert "notification queued segments: 1" in visitor.text
+    admin = as_(Role.ADMIN)
+    admin.get("/console/audit/")
+    assert "notification.balance" in admin.text
 
 
 @pytest.mark.parametrize("address", [f"{LOG}1", f"{LOG}phones/1"])
