@@ -138,10 +138,14 @@ _slice_participants = select(
 _slice_claims = select(
     type_coerce(claims.c.nkp, _raw).label("key"), *_columns(claims, Claim)
 ).order_by(claims.c.filed_on.desc(), claims.c.claim_no.desc())
-_slice_programs = select(
-    type_coerce(programs.c.nkp, _raw).label("key"),
-    type_coerce(programs.c.program, _raw).label("program"),
-).where(programs.c.until.is_(None))
+_slice_programs = (
+    select(
+        type_coerce(programs.c.nkp, _raw).label("key"),
+        type_coerce(programs.c.program, _raw).label("program"),
+    )
+    .where(programs.c.until.is_(None))
+    .order_by(programs.c.program)
+)
 # The same of a slice of participants, for work that nobody waits for.
 FOR_SLICES: Mapping[str, BulkSelect] = {
     "participant": _of_several(participants, _slice_participants.where),

@@ -48,6 +48,7 @@ SHOWN = (
     "ledger-away",
     "ledger-holes",
     "money",
+    "notifications-id",
     "offices-many",
     "other-messages",
     "pension",
