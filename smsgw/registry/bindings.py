@@ -18,6 +18,8 @@ from smsgw.registry.phones import number_of, opened_number, phone_id_of
 from smsgw.storage import audit, row_macs
 from smsgw.storage.audit import Act
 from smsgw.storage.bulk import BulkUpdate, Write
+from smsgw.storage.monthly_ids import first_id
+from smsgw.storage.tables.messages import replies
 from smsgw.storage.tables.phones import MadeBy, bindings, past_bindings, phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.tables.types import Id
@@ -26,7 +28,8 @@ from smsgw.storage.transaction import Conflict, Transaction
 log = logs.get(__name__)
 
 LAPSES_COUNT_FOR = timedelta(hours=1)
-NOTICED_A_DAY = 2  # bindings of a participant, of which other phones get a notice
+NOTICED_A_DAY = 2  # times that a phone is told that a participant is bound elsewhere
+NOTICES = ("disclosure.replaced", "disclosure.bound_elsewhere")
 A_DAY = timedelta(days=1)
 
 
@@ -86,23 +89,32 @@ def _notices(
     made_by: MadeBy,
     lost: list[Notice],
 ) -> list[Notice]:
-    """Returns what other phones are told of a binding: nothing more once it is the third of a day.
-    `lost`: to the phone that was bound before."""
+    """Returns what other phones are told of a binding. `lost`: to the phone that was bound
+    before."""
+    notices = list(lost)
     is_notified = on_file in {None, known.caller.phone, *(notice.number for notice in lost)}
-    is_told = made_by is not MadeBy.CONSENT and not is_notified
-    is_elsewhere = on_file is not None and is_told and phone.is_e164(on_file)
-    if not (lost or is_elsewhere) or not _may_be_noticed(tx, nkp):
-        return []
-    if on_file is None or not is_elsewhere:
-        return lost
-    return [*lost, Notice(phone_id_of(tx, on_file), on_file, nkp, bound_elsewhere(nkp))]
+    is_told = not is_notified and made_by is not MadeBy.CONSENT
+    if on_file is not None and is_told and phone.is_e164(on_file):
+        notices.append(Notice(phone_id_of(tx, on_file), on_file, nkp, bound_elsewhere(nkp)))
+    return [each for each in notices if _may_be_noticed(tx, each)]
 
 
-def _may_be_noticed(tx: Transaction, nkp: str) -> bool:
-    of_today = select(func.count()).where(
-        bindings.c.nkp_hash == tx.vault.hash(nkp, "nkp"), bindings.c.bound_at > tx.now - A_DAY
+def _may_be_noticed(tx: Transaction, notice: Notice) -> bool:
+    """Tells whether a participant was bound so seldom within a day, or a phone was noticed so
+    seldom, that it is one notice more."""
+    since = tx.now - A_DAY
+    bound = (bindings.c.nkp_hash == tx.vault.hash(notice.nkp, "nkp")) & (
+        bindings.c.bound_at > since
     )
-    return int(tx.connection.execute(of_today).scalar_one()) <= NOTICED_A_DAY
+    if tx.connection.execute(select(func.count()).where(bound)).scalar_one() <= NOTICED_A_DAY:
+        return True
+    noticed = select(func.count()).where(
+        replies.c.phone_id == notice.phone_id,
+        replies.c.id >= first_id(since),
+        replies.c.wording.in_(NOTICES),
+        replies.c.made_at > since,
+    )
+    return bool(tx.connection.execute(noticed).scalar_one() < NOTICED_A_DAY)
 
 
 def _insert(

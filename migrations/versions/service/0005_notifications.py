@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_from_0001"
-down_revision = "0002_from_0001"
+revision = "0005_from_0001"
+down_revision = "0004_from_0001"
 branch_labels = None
 depends_on = None
 
