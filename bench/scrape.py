@@ -25,8 +25,8 @@ from grammar import Reason
 from handlers import HANDLERS
 from handlers.question import Outcome
 from smsgw.messaging.hourly_counts import BUCKETS, HOUR, hour_of
-from smsgw.operations.metric_families import PastSums
 from smsgw.operations.metrics import CACHE_KEY
+from smsgw.operations.summed_metrics import PastSums
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.counts import (
     answer_tallies,

@@ -24,10 +24,10 @@ from smsgw.operations.jobs import (
     hint_task,
     settle_unknown,
 )
-from smsgw.operations.metric_families import PastSums
 from smsgw.operations.queue import CLOCK_BEATS, enqueue, heartbeat
 from smsgw.operations.retention import Retention
 from smsgw.operations.row_retention import RowRetention
+from smsgw.operations.summed_metrics import PastSums
 from smsgw.runtime import Runtime
 
 log = logs.get(__name__)

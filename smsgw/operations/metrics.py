@@ -15,8 +15,9 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import logs
-from smsgw.operations.metric_families import COUNTING_LIMIT, Figures
+from smsgw.operations.metric_families import Figures
 from smsgw.operations.part_metrics import Parts
+from smsgw.operations.summed_metrics import COUNTING_LIMIT
 from smsgw.runtime import Runtime
 from smsgw.storage import deadlines
 from smsgw.storage.crypto import Unreadable

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from smsgw.operations.metric_families import BUCKETS
+from smsgw.messaging.hourly_counts import BUCKETS
 
 STEP = 2  # minutes between two scrapes; with one, the tests take four times as long
 MINUTES = 150

@@ -10,7 +10,7 @@ from smsgw.app import create_app
 from smsgw.messaging.hourly_counts import Tallies
 from smsgw.operations import hourly_sums
 from smsgw.operations.hourly_sums import PAST, REMEMBERED
-from smsgw.operations.metric_families import SUMMED_EVERY, PastSums
+from smsgw.operations.summed_metrics import SUMMED_EVERY, PastSums
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.counts import tallies
 from tests.conftest import Clock
