@@ -18,9 +18,9 @@ from typing import Any, TypeVar, cast
 from greenlet import getcurrent, greenlet
 
 MOST = 50  # requests that begin in one round
-# After a call for so many, the next round waits so many seconds: until those who were just answered
-# have sent their next requests.
-SIBLINGS, DELAY = 4, 0.004
+# After a call for so many, the next round waits until as many requests have come, so many seconds
+# at most: whoever was just answered sends the next one. It looks again after each rest.
+SIBLINGS, DELAY, REST = 4, 0.008, 0.0005
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,11 +29,18 @@ Run = Callable[[Sequence[Any]], Sequence[Any]]
 
 class Fibers:
     """Runs calls in the fibers of one thread, in rounds: what has come begins or goes on, and then
-    one call is made for all that wait for the same."""
+    one call is made for all that wait for the same, until none waits. What comes meanwhile begins
+    in the next round: small groups would cost as much as large ones."""
 
-    def __init__(self, pool: Executor, after_round: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        pool: Executor,
+        after_round: Callable[[], object] = lambda: None,
+        delay: float = DELAY,
+    ) -> None:
         self._pool = pool
         self._after_round = after_round
+        self._delay = delay
         self._ready = SimpleQueue[Callable[[], object]]()
         self._waiting: dict[Hashable, tuple[Run, list[tuple[_Fiber, Any]]]] = {}
         self._last = 0  # how many the last call was for
@@ -58,20 +65,24 @@ class Fibers:
 
     def _loop(self) -> None:
         while True:
-            if self._last >= SIBLINGS and not self._waiting:
-                time.sleep(DELAY)
-            for go_on in self._take():
-                go_on()
+            if not self._waiting:
+                self._wait_for_siblings()
+                for go_on in self._take():
+                    go_on()
             waiting, self._waiting = self._waiting, {}
             self._last = max((len(fibers) for _, fibers in waiting.values()), default=0)
             for run, fibers in waiting.values():
                 _run_for_all(run, fibers)
             self._after_round()
 
+    def _wait_for_siblings(self) -> None:
+        until = time.monotonic() + self._delay
+        while SIBLINGS <= self._last > self._ready.qsize() and time.monotonic() < until:
+            time.sleep(REST)
+
     def _take(self) -> list[Callable[[], object]]:
-        taken = []
+        taken = [self._ready.get()]
         try:
-            taken.append(self._ready.get(block=not self._waiting))
             while len(taken) < MOST:
                 taken.append(self._ready.get_nowait())
         except Empty:

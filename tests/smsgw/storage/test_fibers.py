@@ -1,6 +1,7 @@
 """Requests that wait for the same get it by one call; what is one request's own delays no other."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -9,14 +10,14 @@ from math import inf
 import pytest
 
 from smsgw.storage import deadlines, fibers
-from smsgw.storage.fibers import MOST, Fibers
+from smsgw.storage.fibers import DELAY, MOST, SIBLINGS, Fibers
 
 
 class Calls:
     """Runs calls in fibers and returns what comes of them."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._fibers = Fibers(pool)
+    def __init__(self, pool: ThreadPoolExecutor, delay: float = DELAY) -> None:
+        self._fibers = Fibers(pool, delay=delay)
 
     def run(self, *calls: Callable[[], object]) -> list[object]:
         outcomes: list[Future[object]] = [self.start(call) for call in calls]
@@ -100,6 +101,37 @@ def test_a_fiber_may_wait_again(calls: Calls) -> None:
 
     assert calls.together(*(partial(twice, number) for number in (1, 3))) == [4, 12]
     assert run.batches == [[1, 3], [2, 6]]
+
+
+def test_what_comes_meanwhile_begins_together_once_none_waits(calls: Calls) -> None:
+    run = Doubles()
+    later: list[Future[object]] = []
+
+    def run_and_start(number: int, items: Sequence[int]) -> list[int | BaseException]:
+        later.append(calls.start(partial(fibers.combine, "key", number, run)))
+        return list(items)
+
+    def twice() -> None:
+        fibers.combine("first", 0, partial(run_and_start, 5))
+        fibers.combine("second", 0, partial(run_and_start, 7))
+
+    calls.run(twice)
+    assert [each.result(10) for each in later] == [10, 14]
+    assert run.batches == [[5, 7]]
+
+
+def test_a_round_waits_until_as_many_have_come_as_before() -> None:
+    run = Doubles()
+    asked = [partial(fibers.combine, "key", number, run) for number in range(20, 20 + SIBLINGS)]
+    with ThreadPoolExecutor(1) as pool:
+        calls = Calls(pool, delay=60)
+        calls.together(*asked)
+        answered = []
+        for each in asked:
+            time.sleep(0.01)
+            answered.append(calls.start(each))
+        assert [each.result(30) for each in answered] == [40, 42, 44, 46]
+    assert run.batches == [[20, 21, 22, 23]] * 2
 
 
 def test_more_than_a_round_takes_are_all_served(calls: Calls) -> None:
