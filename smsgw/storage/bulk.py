@@ -6,13 +6,13 @@ row after the other. A trip costs a process as much as some ten rows: what is wr
 tables goes in one statement too (`write_all`).
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     CTE,
     JSON,
@@ -263,7 +263,8 @@ def _few(rows: Sequence[Row], name: str = "") -> dict[str, object]:
 
 def _json(rows: Sequence[Row]) -> str:
     placed = [{**row, PLACE: place} for place, row in enumerate(rows)]
-    return json.dumps(placed, default=_plain)
+    written = orjson.dumps(placed, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    return written.decode()
 
 
 def _plain(value: object) -> str:
