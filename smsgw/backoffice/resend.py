@@ -11,7 +11,7 @@ from handlers.disclosure import OnFile, number_on_file
 from handlers.ports import LedgerDown
 from smsgw.messaging import outbox, reconciliation
 from smsgw.messaging.outbox import NewReply
-from smsgw.registry.phone_state import UNUSED_FOR
+from smsgw.registry.held_bindings import UNUSED_FOR
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from handlers.changes import NotificationKind
 from smsgw.notifications.runs import Run
-from smsgw.registry.phone_state import UNUSED_FOR
+from smsgw.registry.held_bindings import UNUSED_FOR
 from smsgw.storage.bulk import BulkInsert, BulkSelect, BulkUpdate
 from smsgw.storage.tables.notifications import (
     Audience,

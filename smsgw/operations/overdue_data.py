@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from smsgw.messaging import inbox, parts
 from smsgw.operations import notifier, retention
 from smsgw.registry import lockout, registration_codes
-from smsgw.registry.phone_state import UNUSED_FOR
+from smsgw.registry.held_bindings import UNUSED_FOR
 from smsgw.runtime import Runtime
 from smsgw.storage.tables import messages as traffic
 from smsgw.storage.tables import notifications as news

@@ -25,7 +25,7 @@ from smsgw.registry import (
     reply_pages,
     subscriptions,
 )
-from smsgw.registry.phone_state import UNUSED_FOR
+from smsgw.registry.held_bindings import UNUSED_FOR
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act

@@ -6,21 +6,18 @@ are judged one after the other.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, case, select
 
 from handlers import disclosure
-from handlers.question import (
-    Bound,
-    Caller,
-)
-from smsgw import logs
+from handlers.question import Caller
 from smsgw.registry import (
     cases,
+    held_bindings,
     lockout,
     open_questions,
     registration_codes,
@@ -29,7 +26,6 @@ from smsgw.registry import (
 )
 from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, NamedIdentities
 from smsgw.registry.phones import LastMessage, add_all, last_message_rows, opened_number
-from smsgw.storage import row_macs
 from smsgw.storage.bulk import BulkSelect, write_all
 from smsgw.storage.monthly_ids import month_begins
 from smsgw.storage.tables.messages import (
@@ -45,12 +41,6 @@ from smsgw.storage.tables.phones import questions as _questions
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.tables.types import Instant
 from smsgw.storage.transaction import Transaction
-
-log = logs.get(__name__)
-
-WRONG_ANSWERS_COUNT_FOR = timedelta(hours=24)
-
-UNUSED_FOR = timedelta(days=365)  # after that a number may be another person's
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +68,6 @@ class PhoneState:
     language: str = "id"
 
 
-_used_since = bindparam("used_since", type_=Instant)
-_is_in_use = bindings.c.ended_at.is_(None) & (bindings.c.used_at > _used_since)
-_OF_BINDING = (
-    bindings.c.id.label("binding_id"),
-    *(bindings.c.nkp, bindings.c.nkp_hash, bindings.c.on_file, bindings.c.on_file_hash),
-    *(bindings.c.made_by, bindings.c.tells_from, bindings.c.consented_at, bindings.c.mac),
-    *(bindings.c.used_at, bindings.c.wrong_answers, bindings.c.wrong_since),
-)
 _last_message = messages.alias("last_message")
 _its_reply = replies.alias("its_reply")
 _its_binding = bindings.alias("its_binding")
@@ -125,10 +107,10 @@ _known = (
         _pages.c.texts.label("pages"),
         _pages.c.expires_at.label("pages_expire_at"),
         _guessed.label("guessed"),
-        *_OF_BINDING,
+        *held_bindings.COLUMNS,
     )
     .select_from(phones)
-    .outerjoin(bindings, (bindings.c.phone_id == phones.c.id) & _is_in_use)
+    .outerjoin(bindings, (bindings.c.phone_id == phones.c.id) & held_bindings.IS_IN_USE)
     .outerjoin(_questions, _questions.c.phone_id == phones.c.id)
     .outerjoin(_pages, _pages.c.phone_id == phones.c.id)
     .outerjoin(_last_message, _last_message.c.id == phones.c.last_message_id)
@@ -144,7 +126,6 @@ _known = (
     .outerjoin(_last_reply, _last_reply.c.id == phones.c.last_reply_id)
 )
 _phone = BulkSelect(_known.where, phones.c.hash)
-_in_use = select(bindings.c.phone_id, *_OF_BINDING).where(_is_in_use).order_by(bindings.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +157,7 @@ def read_all(tx: Transaction, wanted: Sequence[PhoneQuery]) -> list[PhoneState]:
     times = {
         "now": tx.now,
         "guessed_since": tx.now - lockout.GUESSES_COUNT_FOR,
-        "used_since": tx.now - UNUSED_FOR,
+        "used_since": tx.now - held_bindings.UNUSED_FOR,
     }
     rows: dict[bytes, list[Row[*tuple[Any, ...]]]] = defaultdict(list)  # one for each binding
     for row in _phone.run(tx.connection, [*hashes.values()], **times):
@@ -213,7 +194,7 @@ def _known_state(
 ) -> PhoneState:
     named, row = wanted.named, rows[0]
     by_binding = {each.binding_id: each for each in rows if each.binding_id is not None}
-    held = _readable(tx, [by_binding[each] for each in sorted(by_binding)], row.hash)
+    held = held_bindings.opened(tx, [by_binding[each] for each in sorted(by_binding)], row.hash)
     ids = {bound.nkp: binding_id for binding_id, bound in held.items()}
     asked, question = open_questions.still_open(tx, row, wanted.received_at)
     about = next((nkp for nkp, id_ in ids.items() if id_ == row.last_binding_id), None)
@@ -266,13 +247,7 @@ def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Call
     )
     whole = [(row, number) for row, number in opened if number is not None]
     known = {row.id: (row.language, number) for row, number in whole}
-    hashes = {row.id: row.hash for row, _ in whole}
-    held: dict[int, list[Bound]] = {}
-    for row in tx.connection.execute(
-        _in_use.where(bindings.c.phone_id.in_(known)), {"used_since": tx.now - UNUSED_FOR}
-    ):
-        mine = _readable(tx, [row], hashes[row.phone_id])
-        held.setdefault(row.phone_id, []).extend(mine.values())
+    held = held_bindings.of_phones(tx, {row.id: row.hash for row, _ in whole})
     guessed = lockout.counts(tx, known)
     return {
         phone_id: (
@@ -303,31 +278,8 @@ def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:
     return Previous(*name, row.text_hash, row.received_at, is_deferred, row.reply_state)
 
 
-def _readable(
-    tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]], phone_hash: bytes
-) -> dict[int, Bound]:
-    """Returns the bindings of a phone by their ids. One that cannot be decrypted, or that we did
-    not make, discloses nothing."""
-    held = {}
-    for row in rows:
-        proven = {each.name: row._mapping[each.name] for each in _OF_BINDING}
-        proven["phone"] = phone_hash
-        if not tx.is_ours(row_macs.BINDING, row.mac, row.binding_id, proven):
-            continue
-        nkp = tx.opened(row.nkp, Ciphertext.NKP, row.binding_id, row.nkp_hash)
-        on_file = tx.opened(row.on_file, Ciphertext.ON_FILE, row.binding_id, row.on_file_hash)
-        if nkp is not None and (on_file is not None or row.on_file is None):
-            wrong = row.wrong_answers if _counts(tx, row.wrong_since) else 0
-            held[row.binding_id] = Bound(nkp, on_file, row.tells_from, row.used_at, wrong)
-    return held
-
-
 def past_nkps(tx: Transaction, number: str) -> frozenset[bytes]:
     held = select(past_bindings.c.nkp_hash).where(
         past_bindings.c.phone_hash == tx.vault.hash(number, "past")
     )
     return frozenset(tx.connection.execute(held).scalars())
-
-
-def _counts(tx: Transaction, since: datetime | None) -> bool:
-    return since is not None and since > tx.now - WRONG_ANSWERS_COUNT_FOR

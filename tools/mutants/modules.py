@@ -144,6 +144,12 @@ MODULES = (
         hints=("daftar",),
     ),
     Module(
+        "smsgw/registry/held_bindings.py",
+        DISCLOSURE,
+        (*DISCLOSURE_TESTS[:2], OFFICERS, STRANGERS, REHEARSAL),
+        hints=("daftar",),
+    ),
+    Module(
         "smsgw/registry/bindings.py",
         DISCLOSURE,
         (*DISCLOSURE_TESTS[:2], OFFICERS, STRANGERS, REHEARSAL),
