@@ -134,7 +134,7 @@ def pause(rt: Runtime, kind: NotificationKind, actor: str) -> None:
         if not kinds.read(tx, kind).is_on:
             raise NotDone(f"{kind} is off")
         _switch(tx, kind, actor, Act.NOTIFICATIONS_PAUSED, is_on=True, is_paused=True)
-        notification_replies.withdraw(tx, events.queued(tx, kind))
+        notification_replies.withdraw(tx, events.queued(tx, notifications.c.kind == kind))
 
 
 def resume(rt: Runtime, kind: NotificationKind, actor: str) -> None:
@@ -150,13 +150,10 @@ def stop(rt: Runtime, kind: NotificationKind, actor: str) -> int:
     how many were dropped. Raises NotDone."""
     with rt.writing() as tx:
         _switch(tx, kind, actor, Act.NOTIFICATIONS_STOPPED, is_on=False)
-        queued = events.queued(tx, kind)
-        notification_replies.withdraw(tx, queued)
-        dropped = events.stop(tx, notifications.c.kind == kind)
         for run in runs.under_way(tx):
             if run.kind is kind:
                 runs.move(tx, run, RunState.STOPPED)
-    return dropped + len(queued)
+        return events.stop(tx, notifications.c.kind == kind)
 
 
 def stop_all(rt: Runtime, actor: str) -> int:
@@ -165,13 +162,13 @@ def stop_all(rt: Runtime, actor: str) -> int:
 
 
 def stop_run(rt: Runtime, run_id: int, actor: str) -> int:
-    """Drops what is planned by one run. Raises NotDone."""
+    """Drops what is planned by one run, also what is in the outbox; returns how many. Raises
+    NotDone."""
     with rt.writing() as tx:
         run = _open_run(tx, run_id)
-        dropped = events.stop(tx, notifications.c.run_id == run.id)
         runs.move(tx, run, RunState.STOPPED)
         _note(tx, Act.NOTIFICATIONS_STOPPED, actor, run)
-    return dropped
+        return events.stop(tx, notifications.c.run_id == run.id)
 
 
 def start(rt: Runtime, kind: NotificationKind, actor: str) -> Run | None:

@@ -1,15 +1,10 @@
 """Sends the replies that wait for a sender ID: leases them, sends them by its carrier and
-records the results.
-
-What tells of a participant passes once more the gate that it passed when it was made: their number
-on file may be another person's by now.
-"""
+records the results."""
 
 import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Literal, Self
@@ -17,16 +12,13 @@ from typing import Literal, Self
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from handlers.disclosure import OnFile, number_on_file
-from handlers.ports import LedgerDown, Participant
 from smsgw import http_client, logs
 from smsgw.carriers import http
 from smsgw.carriers.carrier import Ending, SendError
-from smsgw.ledger.batch_ledger import BatchLedger, NotFetched
-from smsgw.messaging import leases, outbox, throttle
+from smsgw.messaging import leases, outbox, send_gate, throttle
 from smsgw.messaging.leases import Lease, SendResult
+from smsgw.messaging.send_gate import Claim
 from smsgw.runtime import Runtime
-from smsgw.storage.tables.messages import UNBOUND
 
 log = logs.get(__name__)
 
@@ -37,10 +29,8 @@ AHEAD = SENDERS + 12
 AT_LEAST = 12  # are claimed at once while others are being sent
 GATHERS = 0.01  # seconds that a result waits for others that are recorded together with it
 LINGER = 0.25  # seconds that a drain with nothing to do waits for more
-FRESH = 1.0  # seconds that what was read of participants with a claim is believed
 HOLDS = 15.0  # seconds that one drain keeps a worker
 RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the lease lasts longer
-JUST_MADE = timedelta(minutes=1)  # such a reply need not wait for a ledger that is away
 LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds after its claim
 
 Event = Literal["ended"] | None  # sends have ended; None: there may be more to send
@@ -75,21 +65,6 @@ def drain(
     with _Senders(lambda lease, claim: _send(rt, carrier, lease, claim), events) as senders:
         pipeline = _Pipeline(rt, carrier, sender_id, senders, events, signals)
         return pipeline.run(lambda: time.monotonic() < until and not is_over())
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Holds replies that were claimed, and what the ledger held of their participants. `wait`: in
-    how many seconds the throttle allows some, where it allowed none."""
-
-    leases: Sequence[Lease]
-    has_more: bool
-    at: float  # of time.monotonic
-    ledger: BatchLedger | None = None
-    wait: float | None = None
-
-    def is_fresh(self) -> bool:
-        return time.monotonic() - self.at < FRESH
 
 
 class _Senders:
@@ -233,11 +208,11 @@ def _claim(rt: Runtime, carrier: str, sender_id: str, room: int) -> Claim:
     allowed = throttle.take(rt, carrier, sender_id, room)
     if allowed.number <= 0:
         return Claim((), has_more=True, at=time.monotonic(), wait=allowed.wait)
-    may_expire = rt.clock_check.is_right()
+    may_expire, at = rt.clock_check.is_right(), time.monotonic()
     taken = _taken(rt, carrier, sender_id, allowed.number, may_expire)
     throttle.give_back(rt, carrier, sender_id, allowed.number - len(taken))
     has_more = len(taken) == allowed.number
-    return Claim(taken, has_more, time.monotonic(), _fetched(rt, taken))
+    return Claim(taken, has_more, at, send_gate.fetched(rt, taken))
 
 
 def _taken(
@@ -251,11 +226,6 @@ def _taken(
     with rt.writing() as tx:
         leases.set_aside(tx, taken.unfit)
         return taken.leases or leases.claim(tx, carrier, sender_id, limit, may_expire=may_expire)
-
-
-def _fetched(rt: Runtime, leases: Sequence[Lease]) -> BatchLedger | None:
-    nkps = {lease.binding.nkp for lease in leases if lease.binding is not None}
-    return BatchLedger(rt.ledger, {"participant": nkps}) if nkps and rt.ledger.may_fetch else None
 
 
 def _record(rt: Runtime, results: Sequence[SendResult]) -> None:
@@ -285,8 +255,8 @@ def _write(rt: Runtime, results: Sequence[SendResult]) -> None:
 def send_lease(rt: Runtime, carrier: str, lease: Lease, claimed: Claim | None = None) -> SendResult:
     """Posts it, if it may still be told."""
     try:
-        if not _may_be_told(rt, lease, claimed):
-            raise SendError(Ending.REFUSED, UNBOUND)
+        if (code := send_gate.refusal(rt, lease, claimed)) is not None:
+            raise SendError(Ending.REFUSED, code)
         return SendResult(lease, carrier_ref=rt.carriers[carrier].send(lease.sms))
     except SendError as error:
         log.warning("not sent", reply=lease.reply_id, ending=error.ending, code=error.code)
@@ -294,29 +264,6 @@ def send_lease(rt: Runtime, carrier: str, lease: Lease, claimed: Claim | None = 
     except Exception as error:  # a bug after the POST may hide a sent SMS: never blindly again
         log.exception("send failed", reply=lease.reply_id, error=type(error).__name__)
         return SendResult(lease, error=SendError(Ending.UNKNOWN, "bug"))
-
-
-def _may_be_told(rt: Runtime, lease: Lease, claimed: Claim | None) -> bool:
-    """Raises SendError where that cannot be known now."""
-    if lease.binding is None:
-        return True
-    try:
-        participant = _participant(rt, lease.binding.nkp, claimed)
-    except LedgerDown:
-        if lease.age < JUST_MADE:
-            return True
-        raise SendError(Ending.RETRY, "ledger away") from None
-    on_file = number_on_file(participant, lease.binding.on_file, lease.sms.recipient)
-    if on_file is OnFile.UNCLEAR:
-        raise SendError(Ending.RETRY, "number unclear")
-    return on_file is OnFile.SAME
-
-
-def _participant(rt: Runtime, nkp: str, claimed: Claim | None) -> Participant | None:
-    if claimed is not None and claimed.ledger is not None and claimed.is_fresh():
-        with contextlib.suppress(NotFetched):
-            return claimed.ledger.participant(nkp)
-    return rt.ledger.participant(nkp)
 
 
 def _send(rt: Runtime, carrier: str, lease: Lease, claimed: Claim) -> SendResult:

@@ -99,7 +99,7 @@ def _rows(taken: FromClause, begun: FromClause) -> Select[*tuple[Any, ...]]:
         select(begun.c.id.label("attempt_id"), taken.c.id, taken.c.text, taken.c.attempts)
         .add_columns(taken.c.made_at, taken.c.expires_at, taken.c.message_id, taken.c.phone_id)
         .add_columns(taken.c.binding_id, waits_since(taken), phones.c.number, phones.c.hash)
-        .add_columns(messages.c.received_at)
+        .add_columns(messages.c.received_at, taken.c.priority)
         .add_columns(expiry_notices.is_not_needed(taken).label("is_not_needed"))
         .add_columns(bindings.c.nkp, bindings.c.nkp_hash)
         .add_columns(bindings.c.on_file, bindings.c.on_file_hash)

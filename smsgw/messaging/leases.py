@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -21,6 +21,7 @@ from sqlalchemy.types import TypeEngine
 from smsgw import logs, phone
 from smsgw.carriers.carrier import Ending, OutgoingSms, SendError
 from smsgw.messaging import due_replies, hourly_counts
+from smsgw.messaging.notification_replies import LONG_AGO
 from smsgw.messaging.outbox import (
     ASK_AFTER,
     CHANCE,
@@ -39,6 +40,7 @@ from smsgw.storage.tables.messages import (
     NOT_NEEDED,
     UNREADABLE,
     AttemptEnd,
+    Priority,
     ReplyState,
     Settled,
     attempts,
@@ -51,7 +53,6 @@ from smsgw.storage.transaction import Transaction
 log = logs.get(__name__)
 
 SET_ASIDE_AT_ONCE = 100  # batches of which no reply can be opened
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Lease:
     sms: OutgoingSms
     age: timedelta  # since it was made
     binding: ReplyBinding | None
+    is_notification: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,9 @@ def _opened(tx: Transaction, sender_id: str, row: Row[*tuple[Any, ...]]) -> Leas
     lasts = row.expires_at - (tx.now if row.expires_at > tx.now else row.made_at)
     sms = OutgoingSms(row.attempt_id, recipient, sender_id, text, lasts)
     age = tx.now - row.made_at
-    return Lease(row.id, row.attempts, row.since, row.received_at, sms, age, binding)
+    is_notification = row.priority == Priority.NOTIFICATION
+    waits = (row.since, row.received_at)
+    return Lease(row.id, row.attempts, *waits, sms, age, binding, is_notification)
 
 
 def set_aside(tx: Transaction, unfit: Sequence[Unfit]) -> None:

@@ -1,15 +1,26 @@
 """Says which notifications in the outbox may not leave any more, and takes them back."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, FromClause, exists, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, case, exists, func, or_, select, update
 
-from smsgw.storage.tables.messages import QUEUED, Priority, ReplyState, replies
+from smsgw.storage.tables.messages import (
+    NOT_NEEDED,
+    QUEUED,
+    UNBOUND,
+    UNFINISHED,
+    Priority,
+    ReplyState,
+    replies,
+)
 from smsgw.storage.tables.notifications import notifications, subscriptions
-from smsgw.storage.tables.phones import phones
+from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.transaction import Transaction
 
 WITHDRAWN = "withdrawn"  # the code of one that an operator took back
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # what expired then is not claimed, whatever happens
+_is_on_its_way = UNFINISHED & replies.c.state.in_([ReplyState.QUEUED, ReplyState.SENDING])
 
 
 def is_unwanted(reply: FromClause) -> ColumnElement[bool]:
@@ -25,15 +36,40 @@ def is_unwanted(reply: FromClause) -> ColumnElement[bool]:
 
 
 def withdraw(tx: Transaction, reply_ids: Collection[int]) -> None:
-    """Takes notifications back that have not left."""
-    waiting = update(replies).where(QUEUED, replies.c.id.in_(reply_ids))
-    tx.connection.execute(waiting.values(state=ReplyState.REFUSED, code=WITHDRAWN))
+    """Takes notifications back that have not left. One that a worker holds is not sent later, if it
+    is not being sent now."""
+    # One statement: between two of them a worker could give one back.
+    is_queued = replies.c.state == ReplyState.QUEUED
+    waiting = update(replies).where(_is_on_its_way, replies.c.id.in_(reply_ids))
+    taken_back = {
+        "state": case((is_queued, ReplyState.REFUSED), else_=replies.c.state),
+        "code": case((is_queued, WITHDRAWN), else_=replies.c.code),
+        "expires_at": LONG_AGO,
+    }
+    tx.connection.execute(waiting.values(taken_back))
 
 
-def waiting(tx: Transaction) -> list[int]:
-    """Returns the notifications that have not left, all kinds."""
-    found = select(replies.c.id).where(QUEUED, replies.c.priority == Priority.NOTIFICATION)
-    return list(tx.connection.execute(found).scalars())
+def refusal(tx: Transaction, reply_id: int) -> str | None:
+    """Returns the code with which a notification that a worker holds is refused; None where it may
+    leave."""
+    found = (
+        select(replies.c.expires_at, bindings.c.ended_at, is_unwanted(replies).label("is_unwanted"))
+        .join_from(replies, phones, phones.c.id == replies.c.phone_id)
+        .outerjoin(bindings, bindings.c.id == replies.c.binding_id)
+        .where(replies.c.id == reply_id)
+    )
+    row = tx.connection.execute(found).first()
+    if row is None or row.is_unwanted:
+        return NOT_NEEDED
+    if row.expires_at == LONG_AGO:
+        return WITHDRAWN
+    return UNBOUND if row.ended_at is not None else None
+
+
+def on_their_way(tx: Transaction) -> int:
+    """Counts the notifications that wait in the outbox or are being sent, all kinds."""
+    found = select(func.count()).where(_is_on_its_way, replies.c.priority == Priority.NOTIFICATION)
+    return tx.connection.execute(found).scalar_one()
 
 
 def must_wait(tx: Transaction, carrier: str, sender_id: str) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, case, delete, func, insert, select, u
 from sqlalchemy.exc import IntegrityError
 
 from handlers.changes import NotificationKind
-from smsgw.messaging.notification_replies import WITHDRAWN
+from smsgw.messaging import notification_replies
 from smsgw.storage.bulk import BulkInsert, BulkSelect
 from smsgw.storage.tables.messages import NOT_NEEDED, UNBOUND, WAITING, ReplyState, replies
 from smsgw.storage.tables.notifications import (
@@ -176,15 +176,18 @@ def said_stop(tx: Transaction, phone_ids: Collection[int]) -> set[int]:
 
 
 def stop(tx: Transaction, which: ColumnElement[bool]) -> int:
-    """Ends what is planned, for good; returns how many."""
+    """Drops what is planned for good, also what is in the outbox; returns how many that were."""
+    in_outbox = queued(tx, which)
+    notification_replies.withdraw(tx, in_outbox)
     stopped = update(notifications).where(PLANNED, which)
-    return tx.connection.execute(stopped.values(state=NotificationState.STOPPED)).rowcount
+    changed = tx.connection.execute(stopped.values(state=NotificationState.STOPPED))
+    return changed.rowcount + len(in_outbox)
 
 
-def queued(tx: Transaction, kind: NotificationKind) -> list[int]:
+def queued(tx: Transaction, which: ColumnElement[bool]) -> list[int]:
     """Returns the replies of what is in the outbox."""
     in_outbox = UNSETTLED & (notifications.c.state == NotificationState.QUEUED)
-    found = select(notifications.c.reply_id).where(in_outbox, notifications.c.kind == kind)
+    found = select(notifications.c.reply_id).where(in_outbox, which)
     return [each for each in tx.connection.execute(found).scalars() if each is not None]
 
 
@@ -196,7 +199,9 @@ def settle(tx: Transaction, after: int) -> int | None:
     rows = tx.connection.execute(
         select(notifications.c.id, notifications.c.state, notifications.c.expires_at)
         .add_columns(replies.c.state.label("reply_state"), replies.c.code)
+        .add_columns(notification_runs.c.state.label("run_state"))
         .join(replies, replies.c.id == notifications.c.reply_id)
+        .outerjoin(notification_runs, notification_runs.c.id == notifications.c.run_id)
         .where(UNSETTLED, notifications.c.id > after, notifications.c.id >= oldest)
         .order_by(notifications.c.id)
         .limit(AT_ONCE)
@@ -226,7 +231,9 @@ def _settled(row: Row[Any], now: datetime) -> NotificationState | None:
         return None
     if row.reply_state in REACHED:
         return REACHED[ReplyState(row.reply_state)]
-    if row.reply_state == ReplyState.EXPIRED or row.code == WITHDRAWN:
+    if row.reply_state == ReplyState.EXPIRED or row.code == notification_replies.WITHDRAWN:
+        if row.run_state == RunState.STOPPED:
+            return NotificationState.STOPPED
         # It could not leave before the quiet hours, or was paused: it may leave later.
         is_over = row.expires_at <= now
         return NotificationState.EXPIRED if is_over else NotificationState.PLANNED

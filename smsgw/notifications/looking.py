@@ -87,8 +87,9 @@ def look_at_changes(rt: Runtime, run: Run, state: KindState) -> Run | None:
     found = _found(rt, run, some)
     of_slice = Slice(some, run.cursor - 1, changes.is_last)
     with rt.writing() as tx:
-        run = write(rt, tx, run, of_slice, found)
+        # The kind before the run, as everywhere: no deadlock.
         kinds.note_changes(tx, state, max(until, min(changes.until, tx.now)))
+        run = write(rt, tx, run, of_slice, found)
         if changes.is_last:
             finish(tx, run, rt.settings.notification_approval)
     return None if changes.is_last else run

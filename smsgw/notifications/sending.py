@@ -45,7 +45,7 @@ def queue(rt: Runtime, within: float) -> int:
         sent = [each.kind for each in kinds.read_all(tx) if each.is_sent]
         if not sent or notification_replies.must_wait(tx, carrier.name, carrier.default_sender_id):
             return 0
-        room = most - len(notification_replies.waiting(tx))
+        room = most - notification_replies.on_their_way(tx)
         due = events.due(tx, sent, min(MOST, LOOKED_AT * most)) if room > 0 else []
         known, announcements = _known(tx, due), _announcements(tx, due)
         off = looking.days_off(rt, tx)
@@ -139,6 +139,7 @@ def _write(rt: Runtime, decisions: Sequence[tuple[Event, Decision]], room: int) 
 
 def _may_be_sent(tx: Transaction, event: Event) -> bool:
     """Tells whether nobody paused or stopped it since; both stay so until the transaction ends."""
+    # The kind before the run, as everywhere: no deadlock.
+    is_sent = kinds.read(tx, event.kind, locks=True).is_sent
     run = runs.one(tx, event.run_id, locks=True)
-    is_sending = run is not None and run.state is RunState.SENDING
-    return is_sending and kinds.read(tx, event.kind, locks=True).is_sent
+    return is_sent and run is not None and run.state is RunState.SENDING
