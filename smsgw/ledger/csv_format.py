@@ -166,6 +166,7 @@ FILES: Mapping[str, File] = dict(
             ("code",),
             dict.fromkeys(("code", "name", "city", "address", "phone", "hours", "timezone"), TEXT),
         ),
+        _file(tables.participant_offices, ("nkp",), {"nkp": NKP, "office": TEXT}),
         _file(
             tables.rates,
             ("program", "category", "item", "effective_from"),

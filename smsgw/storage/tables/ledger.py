@@ -80,6 +80,13 @@ offices = Table(
     Column("timezone", String(10)),
 )
 
+participant_offices = Table(
+    "participant_offices",  # whose office is which; a ledger of somebody else's may have none
+    ledger,
+    Column("nkp", String(20), primary_key=True),
+    Column("office", String(10)),
+)
+
 rates = Table(
     "rates",
     ledger,

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -8,8 +9,11 @@ import pytest
 from sqlalchemy import Engine, Table, func, select
 
 from smsgw import phone
+from smsgw.ledger import optional_views
+from smsgw.ledger.csv_format import FILES
 from smsgw.ledger.csv_import import LoadError, load, reference_folder
 from smsgw.ledger.demo import prepare, shift_months
+from smsgw.ledger.optional_views import OfficeOf
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.statements import (
     BALANCE,
@@ -154,6 +158,49 @@ def test_values_that_do_not_fit_a_column_are_named(engine: Engine, tmp_path: Pat
         (tmp_path / "offices.csv").write_text(f"{head}\n{row}\n")
         with pytest.raises(LoadError, match=f"offices.csv:{expected}"):
             load(engine, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("1901234567,J01", "3: nkp has 10 digits, 11 are needed"),
+        (",J01", "3: nkp is empty"),
+        ("20098765432,JAKARTA-PUSAT", "3: office has 13 characters, 10 at most"),
+        ("20098765432", "3: has not 2 fields"),
+        ("19012345678,P01", "3: has the same nkp as line 2"),
+    ],
+)
+def test_a_bad_row_of_whose_office_is_which_is_named(
+    engine: Engine, tmp_path: Path, row: str, message: str
+) -> None:
+    lines = ["nkp,office", "19012345678,J01", row, ""]
+    (tmp_path / "participant_offices.csv").write_text("\n".join(lines))
+    with pytest.raises(LoadError, match=f"participant_offices.csv:{message}"):
+        load(engine, tmp_path)
+
+
+def test_whose_office_is_which_is_loaded_and_replaced(engine: Engine, tmp_path: Path) -> None:
+    load(engine, reference_folder())
+    ledger, nkps = SqlLedger(engine), ["19012345678", "20098765432"]
+    assert optional_views.offices_of(ledger, nkps) == {}
+    file = tmp_path / "participant_offices.csv"
+    file.write_text("nkp,office\n19012345678,JAP01\n20098765432,\n18000000000,JAP01\n")
+    load(engine, tmp_path)
+    assert optional_views.offices_of(ledger, nkps) == {"19012345678": OfficeOf("JAP01", "WIT")}
+    file.write_text("nkp,office\n20098765432,NOWHERE\n")
+    load(engine, tmp_path, replace=True)
+    assert optional_views.offices_of(ledger, nkps) == {"20098765432": OfficeOf("NOWHERE", None)}
+
+
+def test_the_documentation_names_the_columns_of_each_file() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "ledger.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \| (.*) ?\|$", page, re.MULTILINE)
+    files = {name: (key, more) for name, key, more in rows}
+    for name, file in FILES.items():
+        key, more = files[name]
+        assert all(f"`{column}`" in key for column in file.key), name
+        untold = {each for each in file.kinds if f"`{name}.{each}`" not in page}
+        assert all(f"`{each}`" in key + more for each in untold), name
 
 
 def test_every_bad_row_is_named_up_to_a_hundred(engine: Engine, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -10,13 +11,14 @@ from sqlalchemy import select, text
 from handlers.changes import NotificationKind
 from smsgw.carriers.carrier import Delivery, Report
 from smsgw.ledger import optional_views
+from smsgw.ledger.csv_import import load
 from smsgw.messaging import delivery_reports
 from smsgw.notifications import cycle, events, kinds, runs
 from smsgw.notifications.cycle import Cycle
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts
 from smsgw.storage.tables.security import audit
-from tests.conftest import P1, P1_NKP, P2, P2_NKP, Clock
+from tests.conftest import P1, P1_NKP, P2, P2_NKP, Clock, on_sqlite
 from tests.support.conversation import say, set_number_on_file
 from tests.support.notified import send, set_total, states, switch_on, told
 
@@ -178,6 +180,30 @@ def test_by_night_it_waits_for_the_morning(subscribed: Runtime, clock: Clock) ->
     assert cycle.run_due(subscribed) == 0
     clock.moves(minutes=1)
     assert cycle.run_due(subscribed) == 1
+
+
+@on_sqlite
+@pytest.mark.parametrize("hour", [-1, 0, 11, 12])
+@pytest.mark.parametrize(
+    ("timezone", "first", "last"), [("WIB", 8, 19), ("wita", 7, 18), ("WIT", 6, 17), ("", 8, 17)]
+)
+def test_the_office_in_the_files_of_the_ledger_says_where_it_is_day(
+    subscribed: Runtime,
+    clock: Clock,
+    tmp_path: Path,
+    timezone: str,
+    first: int,
+    last: int,
+    hour: int,
+) -> None:
+    """The first and the last hour are those of WIB."""
+    head = "code,name,city,address,phone,hours,timezone"
+    (tmp_path / "offices.csv").write_text(f"{head}\nX01,Cabang,,,,,{timezone}\n")
+    (tmp_path / "participant_offices.csv").write_text(f"nkp,office\n{P1_NKP},X01\n")
+    load(subscribed.ledger.engine, tmp_path)
+    clock.now = datetime(2025, 11, 1, first + hour, 30, tzinfo=subscribed.settings.zone)
+    is_day = first <= first + hour <= last
+    assert cycle.run_due(changed(subscribed)) == int(is_day)
 
 
 def test_what_the_outbox_did_not_send_by_evening_leaves_in_the_morning(

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import select, text
 
 from handlers.changes import NotificationKind
+from smsgw.ledger.csv_import import load
 from smsgw.messaging import delivery_reports
 from smsgw.notifications import cycle
 from smsgw.registry import phone_state, subscriptions
@@ -33,24 +35,19 @@ STOPS, GOES, CHANGES_NUMBER = 0, 1, 2  # whose phones do that on the third day
 
 
 @pytest.fixture
-def week(rt: Runtime) -> Runtime:
+def week(rt: Runtime, tmp_path: Path) -> Runtime:
     """Gives each participant an office, every fourth one none, and subscribes all."""
     bind_many(rt, MANY)
     with rt.ledger.engine.begin() as ledger:
-        ledger.execute(text("CREATE TABLE participant_offices (nkp TEXT, office TEXT)"))
         for code, timezone in (("J01", "WIB"), ("M01", "WITA"), ("P01", "WIT")):
             ledger.execute(text("DELETE FROM offices WHERE code = :code"), {"code": code})
             ledger.execute(
                 text("INSERT INTO offices (code, name, timezone) VALUES (:code, :code, :zone)"),
                 {"code": code, "zone": timezone},
             )
-        for index in range(MANY):
-            office = OFFICES[index % len(OFFICES)]
-            if office:
-                ledger.execute(
-                    text("INSERT INTO participant_offices VALUES (:nkp, :office)"),
-                    {"nkp": nkp(index), "office": office},
-                )
+    lines = [f"{nkp(index)},{OFFICES[index % len(OFFICES)]}" for index in range(MANY)]
+    (tmp_path / "participant_offices.csv").write_text("\n".join(["nkp,office", *lines, ""]))
+    load(rt.ledger.engine, tmp_path)
     with rt.writing() as tx:
         for index in range(MANY):
             known = phone_state.read(tx, number(index))
