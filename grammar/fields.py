@@ -91,15 +91,24 @@ class FieldReader:
                 return " ".join(" ".join(run) for run in runs), []
         return None, runs
 
+    def contradicts_itself(self, read: CompiledKeyword, text: str) -> bool:
+        """Tells whether a text names several values where a slot has one: NOTIF ON OFF."""
+        return any(len(set(self._chosen(slot.kind, text))) > 1 for slot in read.poster.slots)
+
     def _choice(self, kind: str, text: str) -> str | None:
         """Returns the first of a list's words that is in the text."""
+        return next(self._chosen(kind, text), None)
+
+    def _chosen(self, kind: str, text: str) -> Iterator[str]:
         words, known = WORDS.findall(text), self.choices.get(kind, {})
-        for index in range(len(words)):
-            for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
-                value = known.get(tuple(words[index : index + length]))
-                if value is not None:
-                    return value
-        return None
+        index = 0
+        while known and index < len(words):
+            lengths = range(min(LONGEST_ALIAS, len(words) - index), 0, -1)
+            named = (each for each in lengths if tuple(words[index : index + each]) in known)
+            length = next(named, 0)
+            if length:
+                yield known[tuple(words[index : index + length])]
+            index += length or 1
 
     def _problem(
         self, read: CompiledKeyword, tokens: Sequence[Token], fields: Fields

@@ -105,6 +105,7 @@ class NamedKeywordReader:
         numbers = re.findall(r"\d+", further)
         return (
             self._whole.is_asking(further, words)
+            or self._fields.contradicts_itself(read, further)
             or any(word not in harmless for word in words)
             or any(len(number) >= SHORTEST_NUMBER for number in numbers)
         )

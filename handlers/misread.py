@@ -4,6 +4,7 @@ needed."""
 from datetime import timedelta
 
 from grammar import Command, Misread, Reason
+from handlers import notif
 from handlers.changes import Ask, DraftQuestion, Suggestion
 from handlers.open_question import still_open
 from handlers.placeholders import Placeholder, own_words, text
@@ -41,10 +42,14 @@ SUGGESTION_LASTS = timedelta(minutes=10)
 
 
 def suggest(question: Question, command: Command) -> Reply:
+    """Asks whether a command was meant, and names what YA would do."""
+    meant = question.usage[command.keyword]
+    if command.keyword == "notif":
+        meant = notif.meant(meant, command.fields)
     return Reply(
         Outcome.CONFIRM,
         "misread.slip",
-        {"meant": Verbatim(question.usage[command.keyword])},
+        {"meant": Verbatim(meant)},
         changes=(Ask(Suggestion(command), SUGGESTION_LASTS),),
     )
 

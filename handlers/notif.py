@@ -1,6 +1,7 @@
 """Answers NOTIF: asks for notifications or ends them, all or those of one kind, and tells which are
 on. Consent to balances does not include them."""
 
+from grammar import Fields
 from handlers.changes import NotificationKind, Subscribe
 from handlers.disclosure import not_registered
 from handlers.placeholders import text
@@ -26,8 +27,22 @@ KINDS = {
 }
 
 
+ALL = "all"
+SLOTS = {"SALDO/IURAN/KLAIM": "kind", "ON/OFF": "switch"}  # as the usage has them
+
+
+def meant(usage: str, fields: Fields) -> str:
+    """Returns the keyword as it was read: NOTIF SALDO ON."""
+    words = {"kind": {**{str(kind): word for kind, word in KINDS.items()}, ALL: "semua"}}
+    for label, field in SLOTS.items():
+        value = str(fields.get(field) or "")
+        usage = usage.replace(label, words.get(field, {}).get(value, value).upper())
+    return " ".join(usage.split())
+
+
 def answer(question: Question) -> Reply:
     switch, named = question.text("switch"), question.text("kind")
+    named = None if named == ALL else named
     if switch is None:
         return _list(question)
     wanted = switch == "on"
