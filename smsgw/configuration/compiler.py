@@ -2,7 +2,7 @@
 wordings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, cached_property, lru_cache
 
@@ -14,7 +14,7 @@ from handlers.values import Value, Verbatim
 from smsgw import logs
 from smsgw.configuration import placeholders, validation
 from smsgw.configuration import wording as replies
-from smsgw.configuration.document import Document, KeywordsError, Table
+from smsgw.configuration.document import KEPT, Document, KeywordsError, Table
 from smsgw.configuration.languages import FALLBACK, LANGUAGES, REQUIRED
 from smsgw.configuration.recognition import EchoDetector
 from smsgw.configuration.schema import DEFAULT_BUDGET, Entry, Texts
@@ -140,29 +140,45 @@ def usage_of(read: Document) -> dict[str, str]:
 
 
 def grammar_of(entries: Mapping[str, Entry], words: Words) -> Grammar:
-    """Raises KeywordsError."""
-    try:
-        return Grammar(
-            [
-                Keyword(
-                    name,
-                    each.poster,
-                    each.aliases,
-                    alone=each.alone,
-                    bare=each.bare,
-                    leads=each.leads,
-                    asked=each.asked == "words",
-                    phrases=each.phrases,
-                    opt_outs=each.opt_outs,
-                    subscriptions=each.subscriptions,
-                    unless=each.unless,
-                )
-                for name, each in entries.items()
-            ],
-            words,
+    """Returns one grammar for documents that differ in their replies only. Raises
+    KeywordsError."""
+    keywords = tuple(
+        Keyword(
+            name,
+            each.poster,
+            each.aliases,
+            alone=each.alone,
+            bare=each.bare,
+            leads=each.leads,
+            asked=each.asked == "words",
+            phrases=each.phrases,
+            opt_outs=each.opt_outs,
+            subscriptions=each.subscriptions,
+            unless=each.unless,
         )
+        for name, each in entries.items()
+    )
+    others = repr(replace(words, real_words=frozenset()))
+    try:
+        return _grammar(_Source(keywords, words.real_words, others, words))
     except PosterError as error:
         raise KeywordsError(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Holds what a grammar is built from. `others` is the rest of the words as they are written, as
+    the order of a mapping counts."""
+
+    keywords: tuple[Keyword, ...]
+    real_words: frozenset[str]
+    others: str
+    words: Words = field(compare=False)
+
+
+@lru_cache(maxsize=KEPT)
+def _grammar(source: _Source) -> Grammar:
+    return Grammar(source.keywords, source.words)
 
 
 def _wordings(

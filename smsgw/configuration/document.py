@@ -12,8 +12,9 @@ fillers, labels, courtesy, choices, services, either, secrets, terms
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain
 from typing import Any
@@ -30,6 +31,7 @@ DEEPEST = 20  # of lists and mappings in each other; reading thousands takes the
 NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 A_NUMBER = re.compile(r"[-+]?[.0-9][0-9a-fA-FxXoO_:.eE+-]*\Z")
 MOST_DIGITS = 18  # Python writes no number of thousands
+KEPT = 4  # what is in use, its draft, and what they are compared with
 
 SHIPPED_FILE = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml")
 
@@ -60,8 +62,23 @@ class Document:
     topics: Mapping[str, TopicPart] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Names a document, which may change, by what is in it now and in which order."""
+
+    text: str  # repr of the document: it takes a thirtieth of what `dumps` takes
+    raw: RawDocument = field(compare=False)
+
+
 def loads(text: str) -> RawDocument:
-    """Reads the text as YAML. Raises KeywordsError."""
+    """Reads the text as YAML, into a document of the caller's own. Raises KeywordsError."""
+    return deepcopy(_read(text))
+
+
+@lru_cache(maxsize=KEPT)
+def _read(text: str) -> RawDocument:
+    """Keeps what was read, as each page of the console needs the same texts: to read one takes
+    fourteen times as long as to copy it."""
     if len(text) > LONGEST_TEXT:
         raise KeywordsError(TOO_LONG)
     try:
@@ -118,8 +135,13 @@ def _is_long_number(event: yaml.ScalarEvent) -> bool:
 
 def dumps(raw: RawDocument) -> str:
     """Writes equal documents the same, so that versions can be compared line by line."""
+    return _dumped(Snapshot(repr(raw), raw))
+
+
+@lru_cache(maxsize=KEPT)
+def _dumped(snapshot: Snapshot) -> str:
     written: str = yaml.dump(
-        raw, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
+        snapshot.raw, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
     )
     return written
 

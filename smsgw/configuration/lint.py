@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations
 
 from grammar import Grammar, PosterError, poster
 from grammar.suggest import SHORTEST, is_typo
 from handlers import CHANGING
 from smsgw.configuration import compiler, document, reviews, topic_lint, validation, wording
-from smsgw.configuration.document import Document, KeywordsError, RawDocument
+from smsgw.configuration.document import KEPT, Document, KeywordsError, RawDocument, Snapshot
 from smsgw.configuration.languages import FALLBACK, OPTIONAL
 from smsgw.configuration.schema import Entry, key_of
 from smsgw.configuration.validation import ALWAYS
@@ -79,6 +79,15 @@ def doubts(old: Document, new: Document) -> list[Doubt]:
 
 
 def of(raw: RawDocument) -> Findings:
+    found = _of(Snapshot(repr(raw), raw))
+    return Findings([*found.faults], [*found.warnings], found.read)
+
+
+@lru_cache(maxsize=KEPT)
+def _of(snapshot: Snapshot) -> Findings:
+    """Keeps what was found: a draft is checked when it is saved, each time it is shown, and when it
+    is published."""
+    raw = snapshot.raw
     faults = validation.faults(raw)
     sound = validation.salvage(raw) if faults else raw
     try:

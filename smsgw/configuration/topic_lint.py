@@ -3,10 +3,11 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from grammar import NO, YES, Command, Grammar, Misread, Reason, normalise
 from grammar.compiled import LONGEST_ALIAS, words_of
-from smsgw.configuration.document import Document
+from smsgw.configuration.document import KEPT, Document
 from smsgw.configuration.schema import TopicPart
 
 A_CONCEPT = re.compile(r"[A-Z][A-Z0-9_]{1,29}")
@@ -23,8 +24,7 @@ def faults(read: Document, grammar: Grammar | None) -> Iterator[str]:
     yield from unknown
     if grammar is None or unknown:
         return
-    for name, topic in read.topics.items():
-        yield from example_faults(name, topic, grammar)
+    yield from _example_faults(grammar, tuple(read.topics.items()))
 
 
 def warnings(read: Document) -> Iterator[str]:
@@ -38,6 +38,12 @@ def warnings(read: Document) -> Iterator[str]:
             f"topics.{later}: it is never reached: {earlier} comes before it and fits whatever "
             "it fits"
         )
+
+
+@lru_cache(maxsize=KEPT)
+def _example_faults(grammar: Grammar, topics: tuple[tuple[str, TopicPart], ...]) -> tuple[str, ...]:
+    """Keeps what was found of all examples, which are a thousand texts to read."""
+    return tuple(each for name, topic in topics for each in example_faults(name, topic, grammar))
 
 
 def example_faults(name: str, topic: TopicPart, grammar: Grammar) -> Iterator[str]:

@@ -22,7 +22,7 @@ STATIC = {
 
 
 def edited_document(change: Callable[[dict[str, Any]], object]) -> str:
-    raw = document.loads(document.shipped_text())
+    raw = deepcopy(document.shipped_raw())
     change(raw)
     return document.dumps(raw)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grammar import Grammar
 from smsgw.configuration import compiler, document, lint
 from smsgw.configuration.compiler import Configuration
 from smsgw.configuration.document import KeywordsError
@@ -16,7 +17,14 @@ from smsgw.configuration.live import LiveConfiguration
 from smsgw.runtime import Runtime
 from tests.conftest import P1, STRANGER
 from tests.support.conversation import say
-from tests.support.documents import LOOKUP, STATIC, TABLE, add_custom_keywords, edited_document
+from tests.support.documents import (
+    LOOKUP,
+    STATIC,
+    TABLE,
+    add_custom_keywords,
+    edited_document,
+    reworded_document,
+)
 
 
 def configured(rt: Runtime, text: str, day: date | None = None) -> Runtime:
@@ -50,6 +58,44 @@ def test_a_whole_configuration_survives_being_written(rt: Runtime) -> None:
     text = edited_document(add_custom_keywords)
     assert document.dumps(document.loads(text)) == text
     assert lint.check(text).faults == []
+
+
+def test_a_document_that_is_changed_leaves_others_as_they_are() -> None:
+    text = edited_document(add_custom_keywords)
+    document.loads(text)["keywords"].clear()
+    again = document.loads(text)
+    assert "libur" in again["keywords"]
+    assert document.dumps(again) == text
+
+
+def test_a_document_is_written_and_checked_as_it_is_now() -> None:
+    raw = document.loads(edited_document(add_custom_keywords))
+    before, faults = document.dumps(raw), lint.of(raw).faults
+    raw["keywords"]["libur"]["poster"] = "LIBUR <PIN>"
+    assert document.dumps(raw) == before.replace("LIBUR [<ISI>]", "LIBUR <PIN>")
+    lint.of(raw).faults.clear()
+    assert (faults, bool(lint.of(raw).faults)) == ([], True)
+
+
+def test_the_order_of_a_document_is_kept() -> None:
+    raw = document.loads("a: {b: 1, c: 2}")
+    assert document.dumps(raw) == "a:\n  b: 1\n  c: 2\n"
+    raw["a"] = {"c": 2, "b": 1}
+    assert document.dumps(raw) == "a:\n  c: 2\n  b: 1\n"
+
+
+def test_documents_share_a_grammar_if_they_differ_in_replies_only() -> None:
+    def grammar(change: Callable[[dict[str, Any]], object]) -> Grammar:
+        return compiler.load(edited_document(change)).grammar
+
+    def reorder(raw: dict[str, Any]) -> None:
+        raw["concepts"] = dict(reversed(raw["concepts"].items()))
+
+    shipped = grammar(lambda raw: None)
+    assert compiler.load(reworded_document("Telepon 175.")).grammar is shipped
+    assert grammar(reorder) is not shipped
+    assert grammar(lambda raw: raw["fillers"].append("KAKAK")) is not shipped
+    assert grammar(lambda raw: raw["keywords"]["kontak"].update(aliases=["HU"])) is not shipped
 
 
 @pytest.mark.parametrize("number", ["0x" + "f" * 5000, "9" * 19, "[{9999999999999999999: a}]"])
