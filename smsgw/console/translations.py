@@ -19,5 +19,5 @@ def translate(text: str, language: str, **values: object) -> str:
 def indonesian() -> Mapping[str, str]:
     """Returns the translations by their English text."""
     file = resources.files("smsgw.console").joinpath("locale/id.yaml")
-    found: Mapping[str, str] = yaml.safe_load(file.read_text("utf-8"))
+    found: Mapping[str, str] = yaml.load(file.read_text("utf-8"), yaml.CSafeLoader)
     return found

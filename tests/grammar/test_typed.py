@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,15 @@ import yaml
 
 from grammar import Grammar, slots
 from smsgw.configuration import compiler
+from smsgw.configuration.document import shipped_text
 from smsgw.transcripts import collection
 
 ROOT = Path(__file__).parents[2]
-SEEDS = yaml.safe_load(
-    resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
-)
+SEEDS = yaml.load(shipped_text(), yaml.CSafeLoader)
 READ_ALL = """
 import json, sys
 from smsgw.configuration import compiler
+from smsgw.configuration.document import shipped_text
 grammar = compiler.load_shipped().grammar
 print(json.dumps([repr(grammar.parse(text)) for text in json.load(sys.stdin)]))
 """
@@ -37,8 +36,8 @@ def in_its_transcript(keyword: str) -> list[str]:
     return [step.text for step in steps if step.text and step.expect.keyword == keyword]
 
 
-KNOWN: dict[str, list[str]] = yaml.safe_load(
-    Path(__file__).with_name("typed.yaml").read_text("utf-8")
+KNOWN: dict[str, list[str]] = yaml.load(
+    Path(__file__).with_name("typed.yaml").read_text("utf-8"), yaml.CSafeLoader
 )
 TYPED = {each: KNOWN.get(each) or in_its_transcript(each) for each in SEEDS["keywords"]}
 

@@ -48,7 +48,7 @@ from tests.support.registration import DAFTAR
 TWO_CARDS = "+6281311112222"
 _references = count()
 
-SEEDS = yaml.safe_load(shipped_text())
+SEEDS = yaml.load(shipped_text(), yaml.CSafeLoader)
 KEYWORDS: dict[str, dict] = SEEDS["keywords"]
 FREE = frozenset(SEEDS["fillers"]) | frozenset(SEEDS["courtesy"])
 DOUBTS, ADDRESSED = frozenset(SEEDS["doubts"]), frozenset(SEEDS["addressed"])

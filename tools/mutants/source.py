@@ -19,7 +19,7 @@ class Source:
         self._note(yaml.compose(text, yaml.SafeLoader), ())
 
     def read(self) -> dict[str, Any]:
-        raw: dict[str, Any] = yaml.safe_load(self._text)
+        raw: dict[str, Any] = yaml.load(self._text, yaml.CSafeLoader)
         return raw
 
     def line(self, path: Path) -> int:

@@ -40,7 +40,9 @@ from tests.support.ledger_service import (
 from tests.support.waiting import LONGEST, eventually
 
 LIMIT, LONGER = 0.4, 30.0  # seconds
-API = yaml.safe_load((Path(__file__).parents[3] / "docs" / "ledger-api.yaml").read_text())
+API = yaml.load(
+    (Path(__file__).parents[3] / "docs" / "ledger-api.yaml").read_text(), yaml.CSafeLoader
+)
 
 
 @pytest.fixture
