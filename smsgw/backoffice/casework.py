@@ -215,7 +215,7 @@ def preview_answer(
     text = configuration.text(
         ANSWERED, {"number": Verbatim(number), "answer": Verbatim(plain)}, language
     )
-    counted, character = gsm7.count(text), next(filter(_is_lost, answer_text), None)
+    counted, character = gsm7.count(text), next(filter(is_lost, answer_text), None)
     faults = {
         AnswerFault.EMPTY: not answer_text,
         AnswerFault.LINK: LINK.search(plain) is not None,
@@ -239,7 +239,7 @@ def _letters(text: str) -> str:
     return "".join(each for each in text.casefold() if each.isalnum())
 
 
-def _is_lost(character: str) -> bool:
+def is_lost(character: str) -> bool:
     """Quotes, dashes and accents have a plain form that says the same; these have not."""
     is_control = unicodedata.category(character) == "Cc"
     sent = gsm7.to_gsm7(character)

@@ -2,39 +2,38 @@
 second person approves, and what is stopped at once."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-
 from handlers import notification
 from handlers.changes import NotificationKind
-from smsgw import gsm7
 from smsgw.backoffice.access_requests import is_same_person
 from smsgw.messaging import notification_replies
 from smsgw.notifications import cycle, events, kinds, runs, samples, subscribers
 from smsgw.notifications.kinds import KindState
-from smsgw.notifications.runs import Announcement, Run
+from smsgw.notifications.runs import Run
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.notifications import (
-    Audience,
     NotificationState,
     RunState,
-    notification_days,
     notifications,
 )
 from smsgw.storage.transaction import Conflict, Transaction
 
 BETWEEN_TURNS = 0.2  # seconds
+ACCEPTED = (NotificationState.SENT, NotificationState.DELIVERED)  # by a carrier
 COUNTED_WITHIN = timedelta(days=30)  # before a kind is switched on
-LONGEST_USE = timedelta(days=30)  # of an announcement
 
 
 class NotDone(Exception):
     """Its text tells an operator why, and what to do."""
+
+
+class NotCounted(NotDone):
+    """Says that a dry run has to come first."""
 
 
 class SamePerson(NotDone):
@@ -62,13 +61,11 @@ class Progress:
 
     @property
     def left(self) -> int:
-        return self.counts.get(NotificationState.PLANNED, 0)
+        return _sum(self.counts, *runs.OPEN)
 
     @property
     def sent(self) -> int:
-        """Returns how many a carrier accepted."""
-        reached = (NotificationState.SENT, NotificationState.DELIVERED)
-        return sum(self.counts.get(state, 0) for state in reached)
+        return _sum(self.counts, *ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,14 @@ class KindReport:
     subscribers: int  # phones
     counts: Mapping[NotificationState, int]
     opted_out: int
+
+    @property
+    def left(self) -> int:
+        return _sum(self.counts, *runs.OPEN)
+
+    @property
+    def sent(self) -> int:
+        return _sum(self.counts, *ACCEPTED)
 
 
 def states(rt: Runtime) -> list[KindState]:
@@ -119,115 +124,85 @@ def would_get(rt: Runtime, number: str) -> dict[NotificationKind, list[str]]:
     return samples.of_phone(rt, number)
 
 
-def switch_on(rt: Runtime, kind: NotificationKind, actor: str) -> None:
+def is_counted(state: KindState, now: datetime) -> bool:
+    """Tells whether a dry run was so lately that the kind may be switched on."""
+    return state.dry_run_at is not None and state.dry_run_at >= now - COUNTED_WITHIN
+
+
+def switch_on(rt: Runtime, kind: NotificationKind, actor: str, reason: str = "") -> None:
     """Switches a kind on, after a dry run. Raises NotDone."""
     with rt.writing() as tx:
         state = kinds.read(tx, kind)
-        if state.dry_run_at is None or state.dry_run_at < tx.now - COUNTED_WITHIN:
-            raise NotDone(f"count first who would get one: smsgw notify plan {kind}")
-        _switch(tx, kind, actor, Act.NOTIFICATIONS_ON, is_on=True)
+        if not is_counted(state, tx.now):
+            raise NotCounted(f"count first who would get one: smsgw notify plan {kind}")
+        if state.is_on:
+            raise NotDone(f"{kind} is on already")
+        _switch(tx, kind, actor, Act.NOTIFICATIONS_ON, reason, is_on=True)
 
 
-def pause(rt: Runtime, kind: NotificationKind, actor: str) -> None:
+def pause(rt: Runtime, kind: NotificationKind, actor: str, reason: str = "") -> None:
     """Sends no more of a kind for now; what is in the outbox waits too. Raises NotDone."""
     with rt.writing() as tx:
         if not kinds.read(tx, kind).is_on:
             raise NotDone(f"{kind} is off")
-        _switch(tx, kind, actor, Act.NOTIFICATIONS_PAUSED, is_on=True, is_paused=True)
+        _switch(tx, kind, actor, Act.NOTIFICATIONS_PAUSED, reason, is_on=True, is_paused=True)
         notification_replies.withdraw(tx, events.queued(tx, notifications.c.kind == kind))
 
 
-def resume(rt: Runtime, kind: NotificationKind, actor: str) -> None:
+def resume(rt: Runtime, kind: NotificationKind, actor: str, reason: str = "") -> None:
     """Raises NotDone."""
     with rt.writing() as tx:
         if not kinds.read(tx, kind).is_paused:
             raise NotDone(f"{kind} is not paused")
-        _switch(tx, kind, actor, Act.NOTIFICATIONS_RESUMED, is_on=True)
+        _switch(tx, kind, actor, Act.NOTIFICATIONS_RESUMED, reason, is_on=True)
 
 
-def stop(rt: Runtime, kind: NotificationKind, actor: str) -> int:
+def stop(rt: Runtime, kind: NotificationKind, actor: str, reason: str = "") -> int:
     """Switches a kind off and drops all that is planned of it, also what is in the outbox. Returns
     how many were dropped. Raises NotDone."""
     with rt.writing() as tx:
-        _switch(tx, kind, actor, Act.NOTIFICATIONS_STOPPED, is_on=False)
+        _switch(tx, kind, actor, Act.NOTIFICATIONS_STOPPED, reason, is_on=False)
         for run in runs.under_way(tx):
             if run.kind is kind:
                 runs.move(tx, run, RunState.STOPPED)
         return events.stop(tx, notifications.c.kind == kind)
 
 
-def stop_all(rt: Runtime, actor: str) -> int:
+def stop_all(rt: Runtime, actor: str, reason: str = "") -> int:
     """Stops every kind."""
-    return sum(stop(rt, kind, actor) for kind in NotificationKind)
+    return sum(stop(rt, kind, actor, reason) for kind in NotificationKind)
 
 
-def stop_run(rt: Runtime, run_id: int, actor: str) -> int:
+def stop_run(rt: Runtime, run_id: int, actor: str, reason: str = "") -> int:
     """Drops what is planned by one run, also what is in the outbox; returns how many. Raises
     NotDone."""
     with rt.writing() as tx:
         run = _open_run(tx, run_id)
         runs.move(tx, run, RunState.STOPPED)
-        _note(tx, Act.NOTIFICATIONS_STOPPED, actor, run)
+        _note(tx, Act.NOTIFICATIONS_STOPPED, actor, run, reason)
         return events.stop(tx, notifications.c.run_id == run.id)
 
 
-def start(rt: Runtime, kind: NotificationKind, actor: str) -> Run | None:
-    """Looks at all subscribers of a kind now, and returns the run; None where nobody is to be told
-    anything. The clock sends what it found. Raises NotDone, LedgerDown."""
+def begin(rt: Runtime, kind: NotificationKind, actor: str) -> Run:
+    """Begins to look at all subscribers of a kind now; the clock does it. Raises NotDone."""
     with rt.writing() as tx:
         if not kinds.read(tx, kind).is_sent:
             raise NotDone(f"{kind} is off or paused; see smsgw notify report")
         run = runs.start(tx, kind, actor)
         _note(tx, Act.NOTIFICATIONS_STARTED, actor, run)
+    return run
+
+
+def start(rt: Runtime, kind: NotificationKind, actor: str) -> Run | None:
+    """Looks at all subscribers at once, and returns the run; None where nobody is to be told
+    anything. The clock sends what it found. Raises NotDone, LedgerDown."""
+    run = begin(rt, kind, actor)
     _look(rt, run)
     with rt.reading() as tx:
         return runs.one(tx, run.id)
 
 
-def announce(
-    rt: Runtime,
-    kind: NotificationKind,
-    announcement: Announcement,
-    actor: str,
-    nkps: Collection[str] = (),
-) -> Run:
-    """Plans an announcement to subscribers of a kind; the clock looks for whom it is. Raises
-    NotDone."""
-    faults = announcement_faults(rt, announcement)
-    if announcement.audience is Audience.LIST and not nkps:
-        faults = [*faults, "the list holds no NKP"]
-    if faults:
-        raise NotDone("\n".join(faults))
-    with rt.writing() as tx:
-        if not kinds.read(tx, kind).is_on:
-            raise NotDone(f"{kind} is off: its subscribers get nothing; see smsgw notify run")
-        run = runs.start(tx, kind, actor, announcement=announcement)
-        if announcement.audience is Audience.LIST:
-            runs.set_list(tx, run, nkps)
-        _note(tx, Act.ANNOUNCED, actor, run)
-    return run
-
-
-def announcement_faults(rt: Runtime, announcement: Announcement) -> list[str]:
-    """Returns why an announcement cannot be sent."""
-    faults = []
-    for language, text in (("id", announcement.text_id), ("en", announcement.text_en)):
-        if not text.strip():
-            faults.append(f"{language}: the text is empty")
-        if gsm7.to_gsm7(text) != text:
-            faults.append(f"{language}: only plain GSM-7 characters; another doubles the cost")
-        if len(text) > notification.LONGEST_ANNOUNCEMENT:
-            most = notification.LONGEST_ANNOUNCEMENT
-            faults.append(f"{language}: it has {len(text)} characters; {most} fit into one SMS")
-    if not rt.now() < announcement.expires_at <= rt.now() + LONGEST_USE:
-        faults.append(f"its last day has to lie within {LONGEST_USE.days} days")
-    needs = announcement.audience in {Audience.OFFICE, Audience.PROGRAM}
-    if needs and not announcement.audience_of:
-        faults.append(f"say which {announcement.audience}")
-    return faults
-
-
-def approve(rt: Runtime, run_id: int, actor: str) -> Run:
+def approve(rt: Runtime, run_id: int, actor: str, reason: str = "") -> Run:
     """Approves a run that waits, as another person than who started it. Raises NotDone."""
     with rt.writing() as tx:
         run = _open_run(tx, run_id)
@@ -237,7 +212,7 @@ def approve(rt: Runtime, run_id: int, actor: str) -> Run:
             raise SamePerson(f"{run.started_by} started it: somebody else has to approve")
         if not runs.approve(tx, run, actor):
             raise NotDone("somebody else was first; look again")
-        _note(tx, Act.NOTIFICATIONS_APPROVED, actor, run)
+        _note(tx, Act.NOTIFICATIONS_APPROVED, actor, run, reason)
     return run
 
 
@@ -247,17 +222,26 @@ def waiting(rt: Runtime) -> list[Run]:
         return [each for each in runs.under_way(tx) if each.state is RunState.WAITING]
 
 
-def progress(rt: Runtime, kind: NotificationKind | None = None, limit: int = 20) -> list[Progress]:
-    """Returns the newest runs first, with what became of what they found."""
+def progress(
+    rt: Runtime,
+    kind: NotificationKind | None = None,
+    limit: int = 20,
+    before: int | None = None,
+) -> list[Progress]:
+    """Returns the newest runs first, with what became of what they found. `before`: a run's id."""
     with rt.reading() as tx:
-        latest = runs.latest(tx, kind, limit)
-        counts = events.counts(tx, [each.id for each in latest])
-        return [
-            Progress(
-                run, counts.get(run.id, {}), events.opted_out(tx, notifications.c.run_id == run.id)
-            )
-            for run in latest
-        ]
+        return _progress(tx, runs.latest(tx, kind, limit, before))
+
+
+def one(rt: Runtime, run_id: int) -> Progress | None:
+    with rt.reading() as tx:
+        run = runs.one(tx, run_id)
+        return _progress(tx, [run])[0] if run else None
+
+
+def last_dry_run(rt: Runtime, kind: NotificationKind) -> Run | None:
+    with rt.reading() as tx:
+        return next(iter(runs.latest(tx, kind, 1, is_dry=True)), None)
 
 
 def report(rt: Runtime, since: datetime) -> list[KindReport]:
@@ -280,10 +264,21 @@ def report(rt: Runtime, since: datetime) -> list[KindReport]:
 def budget_used(rt: Runtime) -> int:
     """Returns how many of today's segments are used."""
     with rt.reading() as tx:
-        used = select(func.sum(notification_days.c.segments)).where(
-            notification_days.c.day == rt.today
+        return events.budget_used(tx, rt.today)
+
+
+def _progress(tx: Transaction, some: Sequence[Run]) -> list[Progress]:
+    counts = events.counts(tx, [each.id for each in some])
+    return [
+        Progress(
+            run, counts.get(run.id, {}), events.opted_out(tx, notifications.c.run_id == run.id)
         )
-        return int(tx.connection.execute(used).scalar_one() or 0)
+        for run in some
+    ]
+
+
+def _sum(counts: Mapping[NotificationState, int], *some: NotificationState) -> int:
+    return sum(counts.get(each, 0) for each in some)
 
 
 def _look(rt: Runtime, run: Run) -> None:
@@ -304,6 +299,7 @@ def _switch(
     kind: NotificationKind,
     actor: str,
     act: Act,
+    reason: str,
     *,
     is_on: bool,
     is_paused: bool = False,
@@ -312,7 +308,7 @@ def _switch(
         kinds.switch(tx, kind, actor, is_on=is_on, is_paused=is_paused)
     except Conflict:
         raise NotDone("somebody else has just switched this kind; look again") from None
-    audit.note(tx, act, actor, detail=kind)
+    audit.note(tx, act, actor, detail=f"{kind}: {reason}" if reason else kind)
 
 
 def _open_run(tx: Transaction, run_id: int) -> Run:
@@ -322,5 +318,6 @@ def _open_run(tx: Transaction, run_id: int) -> Run:
     return run
 
 
-def _note(tx: Transaction, act: Act, actor: str, run: Run) -> None:
-    audit.note(tx, act, actor, detail=f"{run.kind}: run {run.id}, {run.found} found")
+def _note(tx: Transaction, act: Act, actor: str, run: Run, reason: str = "") -> None:
+    why = f": {reason}" if reason else ""
+    audit.note(tx, act, actor, detail=f"{run.kind}: run {run.id}, {run.found} found{why}")

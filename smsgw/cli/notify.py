@@ -1,5 +1,6 @@
 """`smsgw notify`: count, run, pause and report notifications."""
 
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
@@ -7,10 +8,9 @@ import click
 
 from handlers.changes import NotificationKind
 from handlers.ports import LedgerDown
-from smsgw.backoffice import notifications
+from smsgw.backoffice import announcements, notifications
 from smsgw.backoffice.notifications import NotDone, Preview
 from smsgw.cli.installation import opened
-from smsgw.ledger.values import read_nkp
 from smsgw.notifications.runs import Announcement
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
@@ -141,8 +141,8 @@ def announce(
     told = Announcement(text_id, text_en, audience, office or program, ends)
     nkps = _nkps(file) if file else ()
     try:
-        made = notifications.announce(rt, NotificationKind(kind), told, audit.operator(), nkps)
-    except NotDone as error:
+        made = announcements.announce(rt, NotificationKind(kind), told, audit.operator(), nkps)
+    except (NotDone, LedgerDown) as error:
         raise _failed(error) from None
     click.echo(f"run {made.id} looks for who is told; see smsgw notify report")
 
@@ -153,13 +153,11 @@ def _switch_on(rt: Runtime, kind: NotificationKind, actor: str) -> None:
         notifications.switch_on(rt, kind, actor)
 
 
-def _nkps(file: Path) -> list[str]:
-    lines = [line.strip() for line in file.read_text("utf-8-sig").splitlines()]
-    read = [(number, line, read_nkp(line)) for number, line in enumerate(lines, 1) if line]
-    wrong = [str(number) for number, line, nkp in read if nkp is None or not line.isdigit()]
-    if wrong:
-        raise click.ClickException(f"{file}: no NKP in line {', '.join(wrong[:10])}")
-    return [nkp for _, _, nkp in read if nkp is not None]
+def _nkps(file: Path) -> Sequence[str]:
+    read = announcements.read_list(file.read_text("utf-8-sig"))
+    if read.wrong:
+        raise click.ClickException(f"{file}: no NKP in line {', '.join(map(str, read.wrong[:10]))}")
+    return read.nkps
 
 
 def _print(preview: Preview) -> None:

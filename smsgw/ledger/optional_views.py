@@ -63,6 +63,16 @@ def has_changes(ledger: RowLedger) -> bool:
     return _has(ledger, _changes.name)
 
 
+def is_office(ledger: RowLedger, code: str) -> bool:
+    """Tells whether there is an office with this code. Raises LedgerDown."""
+    known = select(offices.c.code).where(offices.c.code == code)
+    try:
+        with engines.reading(ledger.engine).connect() as connection:
+            return connection.execute(known).first() is not None
+    except SQLAlchemyError as error:
+        raise LedgerDown(type(error).__name__) from error
+
+
 def offices_of(ledger: RowLedger, nkps: Sequence[str]) -> Mapping[str, OfficeOf]:
     """Returns the offices of participants, as far as the ledger says. Raises LedgerDown."""
     if not nkps or not has_offices(ledger):

@@ -301,6 +301,11 @@ def take_budget(tx: Transaction, day: date, wanted: int, budget: int) -> int:
     return taken
 
 
+def budget_used(tx: Transaction, day: date) -> int:
+    used = select(notification_days.c.segments).where(notification_days.c.day == day)
+    return int(tx.connection.execute(used).scalar_one_or_none() or 0)
+
+
 def forget(tx: Transaction, since: datetime, limit: int) -> int:
     """Deletes notifications that were made before; returns how many."""
     old = select(notifications.c.id).where(notifications.c.made_at < since)

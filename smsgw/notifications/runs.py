@@ -106,11 +106,23 @@ def under_way(tx: Transaction) -> list[Run]:
     return [each for each in read if each is not None]
 
 
-def latest(tx: Transaction, kind: NotificationKind | None = None, limit: int = 20) -> list[Run]:
-    """Returns the newest first."""
+def latest(
+    tx: Transaction,
+    kind: NotificationKind | None = None,
+    limit: int = 20,
+    before: int | None = None,
+    *,
+    is_dry: bool | None = None,
+) -> list[Run]:
+    """Returns the newest first, behind the run `before`. `is_dry`: only those that count, or only
+    the others."""
     found = select(notification_runs).order_by(notification_runs.c.id.desc()).limit(limit)
     if kind is not None:
         found = found.where(notification_runs.c.kind == kind)
+    if before is not None:
+        found = found.where(notification_runs.c.id < before)
+    if is_dry is not None:
+        found = found.where(notification_runs.c.is_dry == is_dry)
     read = (_proven(tx, row) for row in tx.connection.execute(found).all())
     return [each for each in read if each is not None]
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from handlers.changes import NotificationKind
 from handlers.ports import LedgerDown
-from smsgw.backoffice import access_requests, casework, notifications
+from smsgw.backoffice import access_requests, announcements, casework
 from smsgw.backoffice.casework import RejectionWording
 from smsgw.notifications.runs import Announcement
 from smsgw.operations import retention
@@ -29,7 +29,7 @@ NOT_DONE: dict[type[Exception], str] = {
     casework.SameOfficer: "same_officer",
     retention.NotErased: "not_waiting",
     access_requests.NotHandedOut: "not_waiting",
-    notifications.NotDone: "not_waiting",
+    announcements.NotAnnounced: "not_waiting",
     LedgerDown: "ledger_down",
 }
 
@@ -75,7 +75,7 @@ def _make_copy(rt: Runtime, number: str, actor: str) -> None:
 def _announce(rt: Runtime, text: str, actor: str) -> None:
     until = rt.now() + ANNOUNCED_FOR
     announcement = Announcement(text, text, Audience.ALL, None, until)
-    notifications.announce(rt, NotificationKind.BALANCE, announcement, actor)
+    announcements.announce(rt, NotificationKind.BALANCE, announcement, actor)
 
 
 def _answer(rt: Runtime, number: str, text: str, actor: str) -> None:

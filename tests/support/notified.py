@@ -5,8 +5,9 @@ from datetime import timedelta
 from sqlalchemy import select, text
 
 from handlers.changes import NotificationKind
+from smsgw.backoffice import notifications as actions
 from smsgw.messaging import dispatch, leases
-from smsgw.notifications import events, kinds, runs
+from smsgw.notifications import cycle, events, kinds, runs
 from smsgw.notifications.events import NewEvent
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
@@ -14,6 +15,8 @@ from smsgw.storage.tables.messages import Priority, replies
 from smsgw.storage.tables.notifications import notifications
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
+from tests.conftest import P1, P1_NKP, P2, P2_NKP
+from tests.support.conversation import say
 from tests.support.sender_ids import SENDER_ID
 
 ANI = "operator:ani"
@@ -24,6 +27,21 @@ def switch_on(rt: Runtime, *some: NotificationKind) -> None:
     with rt.writing() as tx:
         for kind in some or tuple(NotificationKind):
             kinds.switch(tx, kind, ANI, is_on=True)
+
+
+def subscribe_to_balance(rt: Runtime) -> None:
+    """Lets P1 and P2 ask for news of the balance, switches it on after a dry run, and changes
+    both."""
+    say(rt, P2, f"SALDO {P2_NKP}")
+    say(rt, P2, "YA")
+    for each in (P1, P2):
+        say(rt, each, "NOTIF SALDO ON")
+    send(rt)
+    actions.dry_run(rt, NotificationKind.BALANCE, ANI)
+    actions.switch_on(rt, NotificationKind.BALANCE, ANI)
+    cycle.run_due(rt)
+    for nkp in (P1_NKP, P2_NKP):
+        set_total(rt, nkp, 77_000_000)
 
 
 def set_total(rt: Runtime, nkp: str, total: int) -> None:

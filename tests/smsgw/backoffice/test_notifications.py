@@ -10,17 +10,15 @@ from handlers.changes import NotificationKind
 from smsgw.backoffice import notifications
 from smsgw.backoffice.notifications import NotDone, SamePerson
 from smsgw.notifications import cycle
-from smsgw.notifications.runs import Announcement
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.notifications import (
-    Audience,
     NotificationState,
     RunState,
     notification_kinds,
 )
-from tests.conftest import P1, P1_NKP, P2, P2_NKP, Clock
+from tests.conftest import P1, P2, Clock
 from tests.support.conversation import say
-from tests.support.notified import send, set_total, states, told
+from tests.support.notified import send, states, subscribe_to_balance
 
 BALANCE = NotificationKind.BALANCE
 ANI, BUDI = "operator:ani", "operator:budi"
@@ -28,17 +26,7 @@ ANI, BUDI = "operator:ani", "operator:budi"
 
 @pytest.fixture
 def subscribed(rt: Runtime, clock: Clock) -> Runtime:
-    """Lets P1 and P2 ask for news of the balance, which is switched on after a dry run."""
-    say(rt, P2, f"SALDO {P2_NKP}")
-    say(rt, P2, "YA")
-    for each in (P1, P2):
-        say(rt, each, "NOTIF SALDO ON")
-    send(rt)
-    notifications.dry_run(rt, BALANCE, ANI)
-    notifications.switch_on(rt, BALANCE, ANI)
-    cycle.run_due(rt)
-    for nkp in (P1_NKP, P2_NKP):
-        set_total(rt, nkp, 77_000_000)
+    subscribe_to_balance(rt)
     clock.moves(minutes=5)
     return rt
 
@@ -129,61 +117,6 @@ def test_a_report_tells_who_opted_out(subscribed: Runtime, clock: Clock) -> None
     assert (balance.subscribers, balance.opted_out) == (1, 1)
     assert balance.counts == {NotificationState.SENT: 2}
     assert notifications.budget_used(subscribed) == 2
-
-
-def announced(rt: Runtime, audience: Audience = Audience.ALL, **more: object) -> Announcement:
-    made = Announcement(
-        "Kantor tutup", "Office closed", audience, None, rt.now() + timedelta(days=3)
-    )
-    return replace(made, **more)  # type: ignore[arg-type]
-
-
-def test_an_announcement_goes_to_those_who_asked(subscribed: Runtime, clock: Clock) -> None:
-    notifications.announce(subscribed, BALANCE, announced(subscribed), ANI)
-    cycle.run_due(subscribed)
-    for each in (P1, P2):
-        assert "Kabar: Kantor tutup Berhenti: ketik NOTIF OFF" in told(subscribed, each)
-    send(subscribed)
-    clock.moves(days=1)
-    cycle.run_due(subscribed)
-    assert sum("Kabar" in sms for sms in told(subscribed, P1)) == 1
-
-
-@pytest.mark.parametrize(
-    ("audience", "of", "nkps", "expected"),
-    [
-        (Audience.LIST, None, [P2_NKP, "99999999999"], [P2]),
-        (Audience.PROGRAM, "JKP", [], [P1, P2]),
-        (Audience.PROGRAM, "JKX", [], []),
-        (Audience.OFFICE, "J01", [], []),  # this ledger does not say whose office is which
-    ],
-)
-def test_an_announcement_may_be_for_some(
-    subscribed: Runtime, audience: Audience, of: str | None, nkps: list[str], expected: list[str]
-) -> None:
-    told_of = announced(subscribed, audience, audience_of=of)
-    notifications.announce(subscribed, BALANCE, told_of, ANI, nkps)
-    cycle.run_due(subscribed)
-    got = [each for each in (P1, P2) if any("Kabar" in sms for sms in told(subscribed, each))]
-    assert got == expected
-
-
-@pytest.mark.parametrize(
-    ("changed", "says"),
-    [
-        ({"text_id": " "}, "id: the text is empty"),
-        ({"text_en": "x" * 126}, "en: it has 126 characters; 125 fit into one SMS"),
-        ({"text_id": "Tutup – besok"}, "id: only plain GSM-7"),
-        ({"audience": Audience.LIST}, "the list holds no NKP"),
-        ({"audience": Audience.OFFICE}, "say which office"),
-    ],
-)
-def test_a_faulty_announcement_says_what_to_do(
-    subscribed: Runtime, changed: dict[str, object], says: str
-) -> None:
-    faulty = replace(announced(subscribed), **changed)  # type: ignore[arg-type]
-    with pytest.raises(NotDone, match=says):
-        notifications.announce(subscribed, BALANCE, faulty, ANI)
 
 
 def test_a_row_that_we_did_not_write_switches_nothing_on(rt: Runtime) -> None:

@@ -40,13 +40,16 @@ TEXTS = ("--id", "Kantor tutup", "--en", "Office closed")
         (("pause", "claim", "--resume"), "claim is not paused"),
         (("pause", "claim", "--resume", "--stop"), "--resume and --stop exclude each other"),
         (("plan", "news"), "'news' is not one of"),
-        (("announce", "claim", *TEXTS), "claim is off: its subscribers get nothing"),
+        (("announce", "claim", *TEXTS), "kind: This kind is off, so its subscribers get nothing"),
         (
             ("announce", "claim", *TEXTS, "--office", "J01", "--program", "JHT"),
             "exclude each other",
         ),
-        (("announce", "claim", *TEXTS, "--until", "2020-01-01"), "has to lie within 30 days"),
-        (("announce", "claim", "--id", "–", "--en", "x"), "id: only plain GSM-7 characters"),
+        (
+            ("announce", "claim", *TEXTS, "--until", "2020-01-01"),
+            "until: Choose a day from today on",
+        ),
+        (("announce", "claim", "--id", "[x]", "--en", "x"), "id: An SMS cannot contain this"),
     ],
 )
 def test_a_mistake_says_what_to_do(home: Path, arguments: tuple[str, ...], says: str) -> None:
