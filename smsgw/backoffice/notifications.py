@@ -13,6 +13,7 @@ from smsgw.messaging import notification_replies
 from smsgw.notifications import cycle, events, kinds, runs, samples, subscribers
 from smsgw.notifications.kinds import KindState
 from smsgw.notifications.runs import Run
+from smsgw.notifications.samples import PhoneSample
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -118,9 +119,9 @@ def preview(rt: Runtime, run: Run) -> Preview:
     return Preview(run, run.found, segments, rupiah, samples.of_run(rt, run))
 
 
-def would_get(rt: Runtime, number: str) -> dict[NotificationKind, list[str]]:
-    """Returns what a phone would get now of each kind that it asked for, with amounts: it is for
-    whoever may speak for that phone. Raises LedgerDown."""
+def would_get(rt: Runtime, number: str) -> list[PhoneSample]:
+    """Returns what a phone would be told now of each kind that it asked for, with amounts: it is
+    for whoever may speak for that phone. Raises LedgerDown."""
     return samples.of_phone(rt, number)
 
 

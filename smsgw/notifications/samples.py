@@ -1,6 +1,7 @@
 """Shows some of what a run found, or what a phone would get, as it would be sent."""
 
 import re
+from dataclasses import dataclass
 
 from handlers import notification
 from handlers.changes import NotificationKind
@@ -9,14 +10,21 @@ from handlers.question import Reply
 from smsgw import phone
 from smsgw.ledger.slice_ledger import SliceLedger
 from smsgw.messaging.composer import Composer, call_centre
-from smsgw.notifications import subscribers
+from smsgw.notifications import subscribers, telling
 from smsgw.notifications.runs import Run
 from smsgw.notifications.subscribers import Subscriber
-from smsgw.registry import phones
+from smsgw.registry import phone_state, phones, subscriptions
 from smsgw.runtime import Runtime
 
 ACTOR = "preview"
 AN_AMOUNT = re.compile(r"Rp[0-9.]*[0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneSample:
+    kind: NotificationKind
+    nkp: str  # whom it tells of
+    text: str
 
 
 def of_run(rt: Runtime, run: Run) -> list[tuple[str, str]]:
@@ -44,24 +52,37 @@ def of_run(rt: Runtime, run: Run) -> list[tuple[str, str]]:
     return shown
 
 
-def of_phone(rt: Runtime, number: str) -> dict[NotificationKind, list[str]]:
-    """Returns what a phone would get now of the kinds that it asked for, for each of its
+def of_phone(rt: Runtime, number: str) -> list[PhoneSample]:
+    """Returns what a phone would be told now of the kinds that it asked for, of each of its
     participants. Raises LedgerDown."""
-    found: dict[NotificationKind, list[str]] = {}
-    for kind in NotificationKind:
-        with rt.reading() as tx:
-            some = subscribers.of_phone(tx, kind, number)
-        ledger = SliceLedger(
-            rt.ledger, sorted({"participant", LOOKS_UP[kind]}), [each.nkp for each in some]
-        )
-        centre = call_centre(rt.ledger)
-        with rt.reading() as tx:
-            for each in some:
-                language = phones.language_of(tx, each.phone_id)
-                composer = Composer(rt, tx, rt.configuration, centre, ACTOR, language=language)
-                text = _text(rt, kind, each, ledger, composer)
-                found.setdefault(kind, []).extend([text] if text else [])
-    return found
+    with rt.reading() as tx:
+        known = phone_state.read(tx, number)
+        wanted = {kind for _, kind in subscriptions.wanted(tx, [known.phone_id])}
+    if not wanted:
+        return []
+    # One phone is asked for as an answer is: a ledger that is restricted stays so.
+    moment = telling.Moment(
+        now=rt.now(),
+        today=rt.today,
+        off=frozenset(),
+        unused_for=rt.settings.unused_for,
+        ledger=rt.ledger,
+        hash_=lambda text: b"",
+    )
+    found = [
+        (kind, bound.nkp, telling.tell_now(kind, bound, number, moment))
+        for kind in NotificationKind
+        for bound in known.caller.bound
+        if kind in wanted
+    ]
+    centre = call_centre(rt.ledger)
+    with rt.reading() as tx:
+        composer = Composer(rt, tx, rt.configuration, centre, ACTOR, language=known.language)
+        return [
+            PhoneSample(kind, nkp, _shown(composer, reply))
+            for kind, nkp, reply in found
+            if reply is not None
+        ]
 
 
 def _text(

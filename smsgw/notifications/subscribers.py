@@ -79,11 +79,6 @@ def of_bindings(
     return _opened(tx, tx.connection.execute(found).all())
 
 
-def of_phone(tx: Transaction, kind: NotificationKind, number: str) -> list[Subscriber]:
-    found = _of_kind(tx, kind).where(phones.c.hash == tx.vault.hash(number, "phone"))
-    return _opened(tx, tx.connection.execute(found).all())
-
-
 def count(tx: Transaction) -> Mapping[NotificationKind, int]:
     """Counts the phones that asked, by kind."""
     counted = (

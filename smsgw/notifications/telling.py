@@ -86,6 +86,21 @@ def decide(
     return Telling(event, known, reply, until) if reply else NotificationState.MOOT
 
 
+def tell_now(kind: NotificationKind, bound: Bound, phone: str, moment: Moment) -> Reply | None:
+    """Returns what a phone would be told of a participant by day, whether it is news or not; None
+    where nothing may be told, or there is nothing. Raises LedgerDown."""
+    if bound.tells_from is not None and moment.now < bound.tells_from:
+        return None
+    try:
+        participant = moment.ledger.participant(bound.nkp)
+        if number_on_file(participant, bound.on_file, phone) is not OnFile.SAME:
+            return None
+        claims = moment.ledger.claims(bound.nkp) if kind is NotificationKind.CLAIM else ()
+        return _tell(kind, bound, participant, next(iter(claims), None), moment)
+    except LookUpFailed:
+        return None
+
+
 def _reply(
     event: Event,
     known: Known,
@@ -93,15 +108,26 @@ def _reply(
     announcement: Announcement | None,
     moment: Moment,
 ) -> Reply | None:
-    """Tells no amount to a phone that was not used for long: a notification is no use."""
     if announcement is not None:
         return notification.announcement(announcement.text(known.language))
     claim = _claim(event, participant.nkp, moment)
-    reply = notification.tell(event.kind, moment.ledger, participant, moment.today, claim)
-    used_at = known.bound.used_at
-    if reply is None or used_at is None or moment.now - used_at < moment.unused_for:
+    return _tell(event.kind, known.bound, participant, claim, moment)
+
+
+def _tell(
+    kind: NotificationKind,
+    bound: Bound,
+    participant: Participant | None,
+    claim: Claim | None,
+    moment: Moment,
+) -> Reply | None:
+    """Tells no amount to a phone that was not used for long: a notification is no use."""
+    if participant is None:
+        return None
+    reply = notification.tell(kind, moment.ledger, participant, moment.today, claim)
+    if reply is None or bound.used_at is None or moment.now - bound.used_at < moment.unused_for:
         return reply
-    return notification.changed(event.kind, participant.nkp)
+    return notification.changed(kind, participant.nkp)
 
 
 def _claim(event: Event, nkp: str, moment: Moment) -> Claim | None:

@@ -21,7 +21,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from structlog.contextvars import bound_contextvars
 
+from handlers.ports import LedgerDown
 from smsgw import phone, responder
+from smsgw.backoffice import notifications
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.configuration import compiler, document, validation, versions
 from smsgw.configuration.compiler import Configuration
@@ -29,6 +31,7 @@ from smsgw.configuration.live import LiveConfiguration
 from smsgw.ledger.restricted import FictitiousLedger
 from smsgw.messaging import outbox
 from smsgw.messaging.answer import Answer, NotStored
+from smsgw.notifications.samples import PhoneSample
 from smsgw.runtime import Runtime
 from smsgw.storage.audit import Act
 from smsgw.storage.counters import Counters
@@ -94,6 +97,8 @@ class SandboxConversation:
     messages: tuple[TriedMessage, ...] = ()
     subjects: tuple[bytes, ...] = ()  # keyed hashes of the NKPs that it told of
     code: str = ""  # the last that a phone was sent, where it may be typed here
+    # What the last sender would be notified of now; None while the ledger does not answer.
+    notifications: tuple[PhoneSample, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,20 @@ def _talk(
         clock.now += WAITS[step.wait] + BETWEEN_MESSAGES
         tried.append(_respond(rt, step, step.text.replace(CODE, code)))
         code = "" if is_real else _code(tried[-1]) or code
-    return SandboxConversation(tuple(tried), _subjects(rt, tried, before), code)
+    samples = _notifications(rt, steps)
+    told_of = {rt.vault.hash(each.nkp, "nkp") for each in samples or ()}
+    subjects = tuple({*_subjects(rt, tried, before), *told_of})
+    return SandboxConversation(tuple(tried), subjects, code, samples)
+
+
+def _notifications(
+    rt: RolledBackRuntime, steps: Sequence[SandboxStep]
+) -> tuple[PhoneSample, ...] | None:
+    number = phone.e164(steps[-1].sender) if steps else None
+    try:
+        return tuple(notifications.would_get(rt, number)) if number else ()
+    except LedgerDown:
+        return None
 
 
 def _code(tried: TriedMessage) -> str:

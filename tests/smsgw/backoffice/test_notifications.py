@@ -16,8 +16,8 @@ from smsgw.storage.tables.notifications import (
     RunState,
     notification_kinds,
 )
-from tests.conftest import P1, P2, Clock
-from tests.support.conversation import say
+from tests.conftest import P1, P1_NKP, P2, Clock
+from tests.support.conversation import say, set_number_on_file
 from tests.support.notified import send, states, subscribe_to_balance
 
 BALANCE = NotificationKind.BALANCE
@@ -128,11 +128,21 @@ def test_a_row_that_we_did_not_write_switches_nothing_on(rt: Runtime) -> None:
 
 def test_what_a_phone_would_get_is_shown_by_kind(subscribed: Runtime) -> None:
     say(subscribed, P1, "NOTIF KLAIM ON")
-    shown = notifications.would_get(subscribed, P1)
-    assert {kind: len(texts) for kind, texts in shown.items()} == {
-        BALANCE: 1,
-        NotificationKind.CLAIM: 1,
-    }
-    assert "kini Rp77.000.000" in shown[BALANCE][0]
-    assert "kini PERSETUJUAN" in shown[NotificationKind.CLAIM][0]
-    assert notifications.would_get(subscribed, "+6281399999999") == {}
+    balance, claim = notifications.would_get(subscribed, P1)
+    assert (balance.kind, claim.kind) == (BALANCE, NotificationKind.CLAIM)
+    assert balance.nkp == claim.nkp == P1_NKP
+    assert "kini Rp77.000.000" in balance.text
+    assert "kini PERSETUJUAN" in claim.text
+    assert notifications.would_get(subscribed, "+6281399999999") == []
+
+
+def test_a_phone_would_get_nothing_that_it_may_not_be_told(
+    subscribed: Runtime, clock: Clock
+) -> None:
+    clock.moves(days=subscribed.settings.unused_for.days)
+    (unused,) = notifications.would_get(subscribed, P1)
+    assert "Rp" not in unused.text
+    set_number_on_file(subscribed, P1_NKP, "+6281300000099")
+    assert notifications.would_get(subscribed, P1) == []
+    say(subscribed, P2, "STOP")
+    assert notifications.would_get(subscribed, P2) == []

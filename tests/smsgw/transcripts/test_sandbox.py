@@ -248,3 +248,25 @@ def test_a_repeat_is_detected_as_in_production(rt: Runtime) -> None:
     say(rt, P1, "SALDO")
     (step,) = tried(rt, (P1, "SALDO")).messages
     assert step.answer.verdict.reason == "duplicate"
+
+
+def test_what_the_phone_would_be_notified_of_is_told(rt: Runtime) -> None:
+    talk = tried(rt, (P1, "SALDO"), (P1, "NOTIF SALDO ON"))
+    assert talk.notifications is not None
+    (told,) = talk.notifications
+    assert "kini Rp123.456.789" in told.text
+    assert talk.subjects == (rt.vault.hash(P1_NKP, "nkp"),)
+    assert tried(rt, (P1, "SALDO")).notifications == ()  # nothing of it was kept
+
+
+def test_a_fictitious_phone_is_notified_of_no_real_participant(rt: Runtime) -> None:
+    """Not even if it were bound to one."""
+    with rt.writing() as tx:
+        known = phone_state.bump_version(tx, phone_state.read(tx, FICTITIOUS_PHONE))
+        bindings.bind(tx, known, P1_NKP, consent="YA", on_file=P1)
+    asked = (FICTITIOUS_PHONE, "NOTIF ON")
+    talk = tried(rt, asked)
+    assert outcomes(talk) == ["notif answered"]
+    assert talk.notifications == ()
+    demo = replace(rt, settings=rt.settings.model_copy(update={"demo": True}))
+    assert tried(demo, asked).notifications != ()  # where all are fictitious
