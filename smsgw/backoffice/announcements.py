@@ -19,9 +19,11 @@ from smsgw.notifications.runs import Announcement, Run
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
-from smsgw.storage.tables.notifications import Audience
+from smsgw.storage.tables.notifications import Audience, RunState
+from smsgw.storage.transaction import Transaction
 
 LONGEST_USE = timedelta(days=30)
+LOOKS_BACK = 50  # runs, for one that tells the same
 PROGRAMS = ("JHT", "JKK", "JKM", "JP", "JKP")
 WORDING = f"{notification.SECTION}.announcement"
 # What may be wrong, by the names of fields.
@@ -42,6 +44,7 @@ class AnnouncementFault(StrEnum):
     NO_OFFICES = "The ledger does not say whose office is which. Choose another audience."
     NO_PROGRAM = "Choose a programme: {programs}."
     NO_NKP = "The list holds no NKP."
+    REPEATED = "Run {run} tells the same already. It was not announced again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,12 @@ def announce(
         announcement, text_id=plain(announcement.text_id), text_en=plain(announcement.text_en)
     )
     with rt.writing() as tx:
+        kinds.lock(tx, kind)  # a form that is sent twice at once is announced once
         if not kinds.read(tx, kind).is_on:
             raise NotAnnounced([FieldFault(KIND, AnnouncementFault.OFF)])
+        same = _same(tx, kind, announcement, nkps)
+        if same is not None:
+            raise NotAnnounced([FieldFault(TEXT_ID, AnnouncementFault.REPEATED, {"run": same.id})])
         run = runs.start(tx, kind, actor, announcement=announcement)
         if announcement.audience is Audience.LIST:
             runs.set_list(tx, run, nkps)
@@ -160,6 +167,21 @@ def read_list(text: str) -> NkpList:
 
 def _is_nkp(line: str) -> bool:
     return len(line) == NKP_DIGITS and line.isascii() and line.isdigit()
+
+
+def _same(
+    tx: Transaction, kind: NotificationKind, announcement: Announcement, nkps: Collection[str]
+) -> Run | None:
+    """Returns a run that tells the same to the same people, and was not stopped."""
+    hashes = {tx.vault.hash(nkp, "nkp") for nkp in nkps}
+    for run in runs.latest(tx, kind, LOOKS_BACK, is_dry=False):
+        told = run.announcement
+        is_same = told is not None and replace(told, expires_at=announcement.expires_at) == (
+            announcement
+        )
+        if is_same and run.state is not RunState.STOPPED and runs.list_of(tx, run) == hashes:
+            return run
+    return None
 
 
 def _audience_faults(

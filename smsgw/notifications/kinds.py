@@ -39,6 +39,12 @@ def read(tx: Transaction, kind: NotificationKind, *, locks: bool = False) -> Kin
     return _state(tx, kind, row)
 
 
+def lock(tx: Transaction, kind: NotificationKind) -> None:
+    """Lets others who lock the kind wait until the transaction ends."""
+    found = select(notification_kinds.c.kind).where(notification_kinds.c.kind == kind)
+    tx.connection.execute(found.with_for_update())
+
+
 def read_all(tx: Transaction) -> list[KindState]:
     found = tx.connection.execute(select(notification_kinds)).all()
     rows = {row.kind: row for row in found}

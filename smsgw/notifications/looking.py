@@ -96,11 +96,12 @@ def look_at_changes(rt: Runtime, run: Run, state: KindState) -> Run | None:
 
 
 def finish(tx: Transaction, run: Run, most: int) -> None:
-    """Ends the looking: what it found is sent, once a second person agrees if it is many."""
-    if not run.found and not run.is_dry:
-        runs.drop(tx, run)
-    elif run.is_dry:
+    """Ends the looking: what it found is sent, once a second person agrees if it is many. What the
+    clock began is dropped if it found nobody; somebody waits for the others."""
+    if run.is_dry or (not run.found and run.announcement is not None):
         runs.move(tx, run, RunState.DONE)
+    elif not run.found:
+        runs.drop(tx, run)
     else:
         runs.move(tx, run, RunState.WAITING if run.found > most else RunState.SENDING)
 

@@ -93,6 +93,12 @@ def set_list(tx: Transaction, run: Run, nkps: Collection[str]) -> None:
     tx.connection.execute(insert(notification_lists), rows)
 
 
+def list_of(tx: Transaction, run: Run) -> set[bytes]:
+    """Returns the hashes of the NKPs of an announcement's list, while it is kept."""
+    found = select(notification_lists.c.nkp_hash).where(notification_lists.c.run_id == run.id)
+    return set(tx.connection.execute(found).scalars())
+
+
 def one(tx: Transaction, run_id: int, *, locks: bool = False) -> Run | None:
     """Returns None where there is none, or its row is not ours."""
     found = select(notification_runs).where(notification_runs.c.id == run_id)
@@ -104,6 +110,11 @@ def under_way(tx: Transaction) -> list[Run]:
     found = select(notification_runs).where(UNDER_WAY).order_by(notification_runs.c.id)
     read = (_proven(tx, row) for row in tx.connection.execute(found).all())
     return [each for each in read if each is not None]
+
+
+def waiting_count(tx: Transaction) -> int:
+    """Counts the runs that wait for a second person."""
+    return sum(each.state is RunState.WAITING for each in under_way(tx))
 
 
 def latest(

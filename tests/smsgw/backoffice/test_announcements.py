@@ -13,7 +13,7 @@ from smsgw.backoffice.announcements import NotAnnounced
 from smsgw.notifications import cycle
 from smsgw.notifications.runs import Announcement
 from smsgw.runtime import Runtime
-from smsgw.storage.tables.notifications import Audience
+from smsgw.storage.tables.notifications import Audience, RunState
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, Clock
 from tests.support.notified import ANI, send, subscribe_to_balance, told
 
@@ -81,6 +81,26 @@ def test_quotes_and_dashes_become_plain(subscribed: Runtime) -> None:
     run = announcements.announce(subscribed, BALANCE, made, ANI)
     assert run.announcement is not None
     assert run.announcement.text_id == 'Kantor "Bogor" tutup - besok'
+
+
+def test_what_is_sent_twice_is_announced_once(subscribed: Runtime) -> None:
+    made = announced(subscribed, Audience.LIST)
+    run = announcements.announce(subscribed, BALANCE, made, ANI, [P1_NKP])
+    with pytest.raises(NotAnnounced, match=f"Run {run.id} tells the same already"):
+        announcements.announce(subscribed, BALANCE, made, ANI, [P1_NKP])
+    announcements.announce(subscribed, BALANCE, made, ANI, [P2_NKP])
+    notifications.stop_run(subscribed, run.id, ANI)
+    announcements.announce(subscribed, BALANCE, made, ANI, [P1_NKP])
+
+
+def test_an_announcement_for_nobody_is_listed(subscribed: Runtime) -> None:
+    """Whoever made it waits for what it finds."""
+    made = announced(subscribed, Audience.LIST)
+    run = announcements.announce(subscribed, BALANCE, made, ANI, ["99999999999"])
+    cycle.run_due(subscribed)
+    found = notifications.one(subscribed, run.id)
+    assert found is not None
+    assert (found.run.state, found.run.found) == (RunState.DONE, 0)
 
 
 @pytest.mark.parametrize(
