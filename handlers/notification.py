@@ -25,6 +25,13 @@ WORDINGS = {
     "changed": ("nkp", "ask", "off"),
     "announcement": ("announcement", "off"),
 }
+OF_KIND = {
+    NotificationKind.BALANCE: ("balance", "changed"),
+    NotificationKind.CONTRIBUTION: ("contribution", "changed"),
+    NotificationKind.CLAIM: ("claim", "claim_refused", "changed"),
+    NotificationKind.DATA: ("data", "changed"),
+    NotificationKind.STATUS: ("status", "changed"),
+}
 LONGEST_ANNOUNCEMENT = 125  # characters; with how to stop it is one SMS
 PLACEHOLDERS = {
     "off": own_words("NOTIF OFF", width=9),

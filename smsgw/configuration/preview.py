@@ -7,11 +7,11 @@ from itertools import groupby
 from handlers.values import Term, Value
 from smsgw import gsm7
 from smsgw.configuration import compiler, lint, placeholders, wording
-from smsgw.configuration.compiler import Offer
+from smsgw.configuration.compiler import Configuration, Offer
 from smsgw.configuration.document import RawDocument
 from smsgw.configuration.languages import LANGUAGES
 from smsgw.configuration.schema import DEFAULT_BUDGET
-from smsgw.configuration.wording import WordingError
+from smsgw.configuration.wording import Wording, WordingError
 
 DOUBLE, WIDE = "double", "wide"  # what a letter costs: two places, or 16 bits for all letters
 PER_REPLIES = 1000
@@ -121,16 +121,8 @@ class _Section:
         return WordingPreview(fault, costly, *both)
 
     def _render(self, text: str, values: Mapping[str, Value], language: str) -> RenderedReply:
-        what = (wording.structure(text), values, self.budget, self.terms.get(language, {}))
-        rendered = wording.render(*what)
-        count = gsm7.count(rendered)
-        return RenderedReply(
-            count=count,
-            budget=self.budget,
-            runs=tuple(_runs(rendered)),
-            dropped=tuple(wording.dropped_clauses(*what)),
-            rupiah=count.segments * PER_REPLIES * self.rupiah,
-        )
+        terms = self.terms.get(language, {})
+        return _render(wording.structure(text), values, self.budget, terms, self.rupiah)
 
 
 def of(raw: RawDocument, name: str, rupiah: int) -> Preview:
@@ -163,6 +155,41 @@ def of(raw: RawDocument, name: str, rupiah: int) -> Preview:
             }
             for wording, offer in offers.items()
         },
+    )
+
+
+def of_published(
+    configuration: Configuration, section: str, rupiah: int, own: Mapping[str, Value]
+) -> dict[str, dict[str, RenderedReply]]:
+    """Renders the wordings of a section as they are sent, with `own` and usual values, by name and
+    language."""
+    values, budget = placeholders.samples(configuration.usage, own), configuration.budget(section)
+    shown: dict[str, dict[str, RenderedReply]] = {}
+    for language, wordings in configuration.wordings.items():
+        terms = configuration.terms.get(language, {})
+        for whole, each in wordings.items():
+            owner, _, name = whole.partition(".")
+            if owner == section:
+                rendered = _render(each, values, budget, terms, rupiah)
+                shown.setdefault(name, {})[language] = rendered
+    return shown
+
+
+def _render(
+    text: Wording,
+    values: Mapping[str, Value],
+    budget: int,
+    terms: Mapping[str, str],
+    rupiah: int,
+) -> RenderedReply:
+    rendered = wording.render(text, values, budget, terms)
+    count = gsm7.count(rendered)
+    return RenderedReply(
+        count=count,
+        budget=budget,
+        runs=tuple(_runs(rendered)),
+        dropped=tuple(wording.dropped_clauses(text, values, budget, terms)),
+        rupiah=count.segments * PER_REPLIES * rupiah,
     )
 
 

@@ -30,6 +30,8 @@ class PhoneSample:
 def of_run(rt: Runtime, run: Run) -> list[tuple[str, str]]:
     """Returns (masked number, text) of some whom a run found, without amounts. Raises
     LedgerDown."""
+    if not run.samples:
+        return []
     with rt.reading() as tx:
         some = subscribers.of_bindings(tx, run.kind, run.samples)
         numbers = [subscribers.number_of(tx, each) or "" for each in some]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from handlers.values import Verbatim
 from smsgw import gsm7
 from smsgw.configuration import compiler, document, lint, placeholders, preview, wording
 from smsgw.configuration.document import RawDocument, loads
@@ -222,3 +223,12 @@ def quickest(done: Callable[[RawDocument], object], typed: str) -> float:
         done(raw)
         took.append(time.process_time() - begun)
     return min(took)
+
+
+def test_what_is_published_is_rendered_with_usual_values_and_those_of_its_page() -> None:
+    own = {"ask": Verbatim("KLAIM")}
+    found = preview.of_published(compiler.load_shipped(), "notification", RUPIAH, own)
+    assert "ketik KLAIM" in found["changed"]["id"].text
+    assert "is now Rp48.750.000" in found["balance"]["en"].text
+    assert found["balance"]["en"].rupiah == 1000 * RUPIAH
+    assert set(found["balance"]) == {"id", "en"}
