@@ -31,9 +31,9 @@ class TypedForm:
 
     @property
     def readable(self) -> Iterator[tuple[str, str]]:
-        """Returns what a person wrote, without the form's hidden fields."""
+        """Returns what a person wrote, without the form's hidden fields and a list of NKPs."""
         for name, value in self.fields:
-            if value.strip() and name not in {"was", "answers", "edition", "before"}:
+            if value.strip() and name not in {"was", "answers", "edition", "before", "nkps"}:
                 yield name, value
 
 
@@ -87,7 +87,8 @@ def _typed_form() -> TypedForm | None:
     """Returns the form, or None if it is empty, holds a password or a file, or was not sent by a
     form of ours."""
     of_logging_in = (request.endpoint or "").startswith("console.login.")
-    if request.method != "POST" or of_logging_in or request.files or not _is_of_ours():
+    has_file = any(each.filename for each in request.files.values())
+    if request.method != "POST" or of_logging_in or has_file or not _is_of_ours():
         return None
     pairs = request.form.items(multi=True)
     fields = tuple((name, value) for name, value in pairs if name not in NOT_TYPED)
