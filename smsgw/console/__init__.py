@@ -22,6 +22,7 @@ from smsgw.console.keywords import (
 )
 from smsgw.console.menu import Menu, Section
 from smsgw.console.messages import log, text_searches
+from smsgw.console.notifications import announcements, kinds, runs
 from smsgw.console.reference import holidays, ledger_tables
 from smsgw.console.sandbox import phone, transcripts
 from smsgw.console.waiting import (
@@ -64,6 +65,7 @@ MENU = Menu(
                 background.TAB,
             ),
         ),
+        Section("Notifications", (kinds.TAB, runs.TAB, announcements.TAB)),
         Section(
             "Reference data",
             (

@@ -12,6 +12,7 @@ from sqlalchemy import Row, func, select
 from smsgw.messaging import service_level
 from smsgw.messaging.hourly_counts import BUCKETS, HOUR, hour_of
 from smsgw.messaging.service_level import Week
+from smsgw.notifications import runs
 from smsgw.operations.carrier_health import Health, _health
 from smsgw.registry import lockout
 from smsgw.registry.cases import unanswered
@@ -95,6 +96,7 @@ class Overview:
     cases: Mapping[str, int]
     unanswered: int  # complaints
     locked: int  # phones
+    notification_runs: int  # that wait for a second person
     spent: int | None
     budget: int | None
 
@@ -128,6 +130,7 @@ def overview(rt: Runtime) -> Overview:
             cases=_open_cases(tx),
             unanswered=unanswered(tx),
             locked=lockout.locked_count(tx),
+            notification_runs=runs.waiting_count(tx),
             spent=None,
             budget=rt.settings.daily_segments,
         )

@@ -92,4 +92,5 @@ def _titles() -> dict[str, str]:
         "own": _("People with several cards"),
         "officer": _("Officers' decisions"),
         "misread": _("Unrecognised messages"),
+        "notification": _("Notifications"),
     }

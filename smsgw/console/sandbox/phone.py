@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from smsgw import gsm7, phone
+from smsgw.backoffice import notifications
 from smsgw.backoffice.accounts import Permission
 from smsgw.configuration import versions
 from smsgw.configuration.compiler import Configuration
@@ -294,5 +295,6 @@ def _page(
         keys=KEYS,
         sender_id=rt.default_carrier.default_sender_id,
         is_part=is_htmx(),
+        switched={each.kind: each for each in notifications.states(rt)},
         refusal=error,
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import yaml
 
+from handlers.changes import NotificationKind
 from handlers.question import Outcome
+from smsgw.backoffice.announcements import AnnouncementFault
 from smsgw.backoffice.backtest_findings import ChangeKind
 from smsgw.backoffice.resend import ResendRefusal
 from smsgw.configuration import diff, versions
@@ -15,6 +17,7 @@ from smsgw.console import MENU, translations
 from smsgw.operations import dashboard
 from smsgw.storage.audit import Act
 from smsgw.storage.tables.messages import AttemptEnd, MessageState, ReplyState, Settled
+from smsgw.storage.tables.notifications import RunState
 from smsgw.storage.tables.operators import Role, TaskState
 from smsgw.storage.tables.phones import RegistrationState
 
@@ -36,6 +39,9 @@ VALUES = (
     ChangeKind,
     diff.DifferenceKind,
     versions.PublishRefusal,
+    NotificationKind,
+    RunState,
+    AnnouncementFault,
 )
 UNITS = ("d", "h", "m", "s")
 

@@ -354,3 +354,26 @@ def test_saved_transcripts_have_pages(as_: As, rt: Runtime) -> None:
     visitor.get("/console/try/kept/1")
     visitor.submit("/run", which="published")
     assert "This cannot be run" in visitor.text
+
+
+def test_what_the_phone_would_be_notified_of_is_shown(player: Visitor) -> None:
+    try_on(player, "SALDO", sender=P1)
+    assert "None. A phone asks for them with NOTIF ON" in player.text
+    try_on(player, "NOTIF SALDO ON")
+    assert "kini Rp123.456.789 per" in player.text
+    assert "Balance, this kind is off or paused" in player.text
+
+
+def test_notifications_of_a_real_phone_are_for_helpers_and_in_the_audit(
+    as_: As, rt: Runtime
+) -> None:
+    """A role without access to people has no way to a real phone's (see above)."""
+    say(rt, P1, "NOTIF SALDO ON")
+    agent = started(as_(Role.AGENT))
+    assert try_on(agent, "BANTUAN", sender=P1, reason="caller asks") == 200
+    assert "kini Rp123.456.789 per" in agent.text
+    disclosed = [each for each in looks(rt) if each[2]]
+    assert disclosed == [("operator:agent", None, True, "try-out: caller asks")]
+    viewer = started(as_(Role.VIEWER))
+    assert try_on(viewer, "BANTUAN", sender=P1, reason="caller asks") == 403
+    assert "Rp123" not in viewer.text
