@@ -47,6 +47,7 @@ class Demo:
             "SMSGW_HOME": str(home),
             "SMSGW_DEMO": "1",
             "SMSGW_STATUS_PAGE": "1",
+            "SMSGW_NOTIFICATION_APPROVAL": "0",  # each run waits for a second person
             "PORT": str(port),
         }
         self.log = home / "run.log"
@@ -86,9 +87,9 @@ class Demo:
                 )
         return answer.reply.text if answer.reply else ""
 
-    def once(self, role: Role, language: str) -> str:
+    def once(self, role: Role, language: str, name: str = "") -> str:
         """Returns a one-time login of an operator of that role."""
-        name = f"{role} {language}"
+        name = name or f"{role} {language}"
         with self.rt.writing() as tx:
             row = accounts.find(tx, name)
             known = row.id if row else accounts.add(tx, name, role, None, "shell:test").id
