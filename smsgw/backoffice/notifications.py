@@ -2,7 +2,7 @@
 second person approves, and what is stopped at once."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -163,9 +163,7 @@ def stop(rt: Runtime, kind: NotificationKind, actor: str, reason: str = "") -> i
     how many were dropped. Raises NotDone."""
     with rt.writing() as tx:
         _switch(tx, kind, actor, Act.NOTIFICATIONS_STOPPED, reason, is_on=False)
-        for run in runs.under_way(tx):
-            if run.kind is kind:
-                runs.move(tx, run, RunState.STOPPED)
+        _stop_runs(tx, lambda run: run.kind is kind)
         return events.stop(tx, notifications.c.kind == kind)
 
 
@@ -179,7 +177,7 @@ def stop_run(rt: Runtime, run_id: int, actor: str, reason: str = "") -> int:
     NotDone."""
     with rt.writing() as tx:
         run = _open_run(tx, run_id)
-        runs.move(tx, run, RunState.STOPPED)
+        _stop_runs(tx, lambda each: each.id == run_id)
         _note(tx, Act.NOTIFICATIONS_STOPPED, actor, run, reason)
         return events.stop(tx, notifications.c.run_id == run.id)
 
@@ -240,11 +238,6 @@ def one(rt: Runtime, run_id: int) -> Progress | None:
         return _progress(tx, [run])[0] if run else None
 
 
-def last_dry_run(rt: Runtime, kind: NotificationKind) -> Run | None:
-    with rt.reading() as tx:
-        return next(iter(runs.latest(tx, kind, 1, is_dry=True)), None)
-
-
 def report(rt: Runtime, since: datetime) -> list[KindReport]:
     """Returns what became of the notifications that were planned since then, by kind."""
     with rt.reading() as tx:
@@ -276,6 +269,14 @@ def _progress(tx: Transaction, some: Sequence[Run]) -> list[Progress]:
         )
         for run in some
     ]
+
+
+def _stop_runs(tx: Transaction, which: Callable[[Run], bool]) -> None:
+    """Stops runs before what they planned is dropped: one that looks right now plans no more after
+    that, and one that has just gone on is stopped where it is."""
+    while found := [each for each in runs.under_way(tx) if which(each)]:
+        for run in found:
+            runs.move(tx, run, RunState.STOPPED)
 
 
 def _sum(counts: Mapping[NotificationState, int], *some: NotificationState) -> int:

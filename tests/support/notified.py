@@ -9,12 +9,14 @@ from smsgw.backoffice import notifications as actions
 from smsgw.messaging import dispatch, leases
 from smsgw.notifications import cycle, events, kinds, runs
 from smsgw.notifications.events import NewEvent
+from smsgw.notifications.runs import Run
 from smsgw.registry import phone_state
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import Priority, replies
 from smsgw.storage.tables.notifications import notifications
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
+from smsgw.storage.transaction import Transaction
 from tests.conftest import P1, P1_NKP, P2, P2_NKP
 from tests.support.conversation import say
 from tests.support.sender_ids import SENDER_ID
@@ -55,12 +57,15 @@ def set_total(rt: Runtime, nkp: str, total: int) -> None:
 def plan_notification(rt: Runtime, number: str, nkp: str) -> None:
     """Plans one of a participant that is bound to this phone."""
     with rt.writing() as tx:
-        known = phone_state.read(tx, number)
-        run = runs.start(tx, NotificationKind.BALANCE, ANI)
-        until = tx.now + timedelta(days=1)
-        hashed, binding = tx.vault.hash(nkp, "nkp"), known.binding_ids[nkp]
-        new = NewEvent("2025-10-31", hashed, known.phone_id, binding, None, tx.now, until)
-        events.add(tx, run.id, run.kind, [new])
+        plan(tx, runs.start(tx, NotificationKind.BALANCE, ANI), number, nkp)
+
+
+def plan(tx: Transaction, run: Run, number: str, nkp: str) -> None:
+    known = phone_state.read(tx, number)
+    until = tx.now + timedelta(days=1)
+    hashed, binding = tx.vault.hash(nkp, "nkp"), known.binding_ids[nkp]
+    new = NewEvent("2025-10-31", hashed, known.phone_id, binding, None, tx.now, until)
+    events.add(tx, run.id, run.kind, [new])
 
 
 def send(rt: Runtime) -> None:

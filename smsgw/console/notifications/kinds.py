@@ -20,6 +20,7 @@ from smsgw.console import access, list_pages, reasons
 from smsgw.console.menu import Tab
 from smsgw.console.notifications import counted
 from smsgw.console.rendering import _, page
+from smsgw.notifications import runs
 from smsgw.storage.tables.notifications import RunState
 
 ROWS = 20
@@ -147,7 +148,8 @@ def _kind_page(kind: NotificationKind, **values: Any) -> str:
     rt = access.rt()
     reports = notifications.report(rt, rt.now() - REPORTED)
     (report,) = (each for each in reports if each.state.kind is kind)
-    last = notifications.last_dry_run(rt, kind)
+    with rt.reading() as tx:
+        last = next(iter(runs.latest(tx, kind, 1, is_dry=True)), None)
     return page(
         "notifications/kind.html",
         kind=kind,

@@ -1,7 +1,10 @@
 """Operators count first, a second person approves many, and what is stopped stays unsent."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import update
@@ -9,7 +12,7 @@ from sqlalchemy import update
 from handlers.changes import NotificationKind
 from smsgw.backoffice import notifications
 from smsgw.backoffice.notifications import NotDone, SamePerson
-from smsgw.notifications import cycle
+from smsgw.notifications import cycle, looking, runs
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.notifications import (
     NotificationState,
@@ -18,7 +21,8 @@ from smsgw.storage.tables.notifications import (
 )
 from tests.conftest import P1, P1_NKP, P2, Clock
 from tests.support.conversation import say, set_number_on_file
-from tests.support.notified import send, states, subscribe_to_balance
+from tests.support.notified import plan, send, states, subscribe_to_balance
+from tests.support.waiting import LONGEST
 
 BALANCE = NotificationKind.BALANCE
 ANI, BUDI = "operator:ani", "operator:budi"
@@ -103,6 +107,29 @@ def test_what_is_stopped_is_never_sent(subscribed: Runtime, clock: Clock) -> Non
     notifications.stop_all(subscribed, ANI)
     with pytest.raises(NotDone, match="is off or paused"):
         notifications.start(subscribed, BALANCE, ANI)
+
+
+@pytest.mark.parametrize("stops", ["kind", "run"])
+def test_what_a_run_plans_while_it_is_stopped_is_never_sent(
+    subscribed: Runtime, stops: str
+) -> None:
+    """Its last slice is committed while the other waits for it."""
+    with subscribed.writing() as tx:
+        run = runs.start(tx, BALANCE, ANI)
+    stop = partial(notifications.stop_run, subscribed, run.id, BUDI)
+    if stops == "kind":
+        stop = partial(notifications.stop, subscribed, BALANCE, BUDI)
+    with ThreadPoolExecutor(1) as other:
+        with subscribed.writing() as tx:
+            run = runs.advance(tx, run, 1, 1, 1, ())
+            plan(tx, run, P1, P1_NKP)
+            looking.finish(tx, run, 1)
+            stopping = other.submit(stop)
+            time.sleep(0.2)  # until it waits
+        assert stopping.result(LONGEST) == 1
+    assert states(subscribed) == ["stopped"]
+    (progress,) = notifications.progress(subscribed, BALANCE, 1)
+    assert progress.run.state is RunState.STOPPED
 
 
 def test_a_report_tells_who_opted_out(subscribed: Runtime, clock: Clock) -> None:
