@@ -190,7 +190,7 @@ def _audience_faults(
     """Raises LedgerDown."""
     which = announcement.audience_of
     match announcement.audience:
-        case Audience.OFFICE if not optional_views.has_offices(rt.ledger):
+        case Audience.OFFICE if not optional_views.knows_offices(rt.ledger):
             yield FieldFault(OFFICE, AnnouncementFault.NO_OFFICES)
         case Audience.OFFICE if not which or not optional_views.is_office(rt.ledger, which):
             yield FieldFault(OFFICE, AnnouncementFault.NO_OFFICE)

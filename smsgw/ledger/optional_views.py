@@ -65,12 +65,12 @@ def has_changes(ledger: RowLedger) -> bool:
 
 def is_office(ledger: RowLedger, code: str) -> bool:
     """Tells whether there is an office with this code. Raises LedgerDown."""
-    known = select(offices.c.code).where(offices.c.code == code)
-    try:
-        with engines.reading(ledger.engine).connect() as connection:
-            return connection.execute(known).first() is not None
-    except SQLAlchemyError as error:
-        raise LedgerDown(type(error).__name__) from error
+    return _finds(ledger, select(offices.c.code).where(offices.c.code == code))
+
+
+def knows_offices(ledger: RowLedger) -> bool:
+    """Tells whether the ledger says of anybody which office is theirs. Raises LedgerDown."""
+    return has_offices(ledger) and _finds(ledger, select(_offices_of.c.nkp).limit(1))
 
 
 def offices_of(ledger: RowLedger, nkps: Sequence[str]) -> Mapping[str, OfficeOf]:
@@ -108,6 +108,14 @@ def changed_since(ledger: RowLedger, since: datetime) -> Changes:
         raise LedgerDown(type(error).__name__) from error
     nkps = list(dict.fromkeys(nkp_of(row.nkp) for row in rows))
     return Changes(nkps, until.astimezone(UTC), is_last)
+
+
+def _finds(ledger: RowLedger, statement: Select[*tuple[Any, ...]]) -> bool:
+    try:
+        with engines.reading(ledger.engine).connect() as connection:
+            return connection.execute(statement).first() is not None
+    except SQLAlchemyError as error:
+        raise LedgerDown(type(error).__name__) from error
 
 
 def _has(ledger: RowLedger, name: str) -> bool:

@@ -37,12 +37,11 @@ def announced(rt: Runtime, audience: Audience = Audience.ALL, **more: object) ->
 def offices(rt: Runtime) -> Iterator[None]:
     """Lets the ledger say that P1 belongs to office JKT01."""
     with rt.ledger.engine.begin() as connection:
-        connection.execute(text("CREATE TABLE participant_offices (nkp TEXT, office TEXT)"))
         one = {"nkp": P1_NKP, "office": "JKT01"}
         connection.execute(text("INSERT INTO participant_offices VALUES (:nkp, :office)"), one)
     yield
     with rt.ledger.engine.begin() as connection:
-        connection.execute(text("DROP TABLE participant_offices"))
+        connection.execute(text("DELETE FROM participant_offices"))
 
 
 def test_an_announcement_goes_to_those_who_asked(subscribed: Runtime, clock: Clock) -> None:

@@ -169,7 +169,7 @@ def test_an_announcement_typed_when_the_session_had_ended_is_kept(
 def test_a_ledger_that_is_away_loses_nothing(publisher: Visitor, rt: Runtime) -> None:
     with rt.ledger.engine.begin() as ledger:
         ledger.exec_driver_sql("ALTER TABLE offices RENAME TO away")
-        ledger.exec_driver_sql("CREATE TABLE participant_offices (nkp TEXT, office TEXT)")
+        ledger.exec_driver_sql(f"INSERT INTO participant_offices VALUES ('{P1_NKP}', 'JKT01')")
     assert announce(publisher, audience="office", office="JKT01") == 503
     assert "the ledger does not answer" in publisher.text
     assert publisher.form(FORM).values["office"] == "JKT01"
