@@ -285,16 +285,19 @@ def _fillers(grammar: Grammar, words: Sequence[str]) -> Iterator[Filler]:
 
 
 def _hints(read: Document) -> Mapping[str, str]:
-    """Returns words that point to a keyword, although they are not enough to write it."""
+    """Returns words that point to a keyword, although they are not enough to write it. One of
+    several keywords points to none, unless one of them changes something."""
     owners: dict[str, set[str]] = {}
     for name, entry in read.entries.items():
         for alias in (entry.poster.partition("<")[0], *entry.aliases):
             for word in _WORD.findall(normalise(alias)):
                 owners.setdefault(word, set()).add(name)
     return {
-        word: next(iter(names))
+        word: min(names & CHANGING or names)
         for word, names in owners.items()
-        if len(names) == 1 and len(word) >= SHORTEST_HINT and word not in read.words.fillers
+        if (len(names) == 1 or names & CHANGING)
+        and len(word) >= SHORTEST_HINT
+        and word not in read.words.fillers
     }
 
 
