@@ -39,7 +39,7 @@ OWNERS = {
     "message_refs": {"smsgw.messaging.inbox"},
     "messages": {"smsgw.messaging.inbox"},
     "named": {"smsgw.registry.lockout"},
-    "notification_days": {"smsgw.notifications.events"},
+    "notification_days": {"smsgw.notifications.budget"},
     "notification_digests": {
         "smsgw.notifications.subscribers",
         "smsgw.registry.subscriptions",

@@ -10,7 +10,7 @@ from handlers import notification
 from handlers.changes import NotificationKind
 from smsgw.backoffice.access_requests import is_same_person
 from smsgw.messaging import notification_replies
-from smsgw.notifications import cycle, events, kinds, runs, samples, subscribers
+from smsgw.notifications import budget, cycle, events, kinds, runs, samples, subscribers
 from smsgw.notifications.kinds import KindState
 from smsgw.notifications.runs import Run
 from smsgw.notifications.samples import PhoneSample
@@ -258,7 +258,7 @@ def report(rt: Runtime, since: datetime) -> list[KindReport]:
 def budget_used(rt: Runtime) -> int:
     """Returns how many of today's segments are used."""
     with rt.reading() as tx:
-        return events.budget_used(tx, rt.today)
+        return budget.used(tx, rt.today)
 
 
 def _progress(tx: Transaction, some: Sequence[Run]) -> list[Progress]:

@@ -10,10 +10,10 @@ twice, whatever is killed or begun again.
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from handlers.changes import NotificationKind
@@ -25,7 +25,6 @@ from smsgw.storage.tables.notifications import (
     UNSETTLED,
     NotificationState,
     RunState,
-    notification_days,
     notification_runs,
     notifications,
     subscriptions,
@@ -284,34 +283,11 @@ def opted_out(tx: Transaction, which: ColumnElement[bool]) -> int:
     return int(tx.connection.execute(ended).scalar_one())
 
 
-def take_budget(tx: Transaction, day: date, wanted: int, budget: int) -> int:
-    """Takes segments of a day's budget, and returns how many there were left. It is locked until
-    the transaction ends."""
-    is_day = notification_days.c.day == day
-    of_day = select(notification_days.c.segments).where(is_day).with_for_update()
-    used = tx.connection.execute(of_day).scalar_one_or_none()
-    if used is None:
-        try:
-            tx.connection.execute(insert(notification_days).values(day=day, segments=0))
-        except IntegrityError:  # another process began the day at this instant
-            raise Conflict from None
-    taken = max(0, min(wanted, budget - (used or 0)))
-    spent = notification_days.c.segments + taken
-    tx.connection.execute(update(notification_days).where(is_day).values(segments=spent))
-    return taken
-
-
-def budget_used(tx: Transaction, day: date) -> int:
-    used = select(notification_days.c.segments).where(notification_days.c.day == day)
-    return int(tx.connection.execute(used).scalar_one_or_none() or 0)
-
-
 def forget(tx: Transaction, since: datetime, limit: int) -> int:
     """Deletes notifications that were made before; returns how many."""
     old = select(notifications.c.id).where(notifications.c.made_at < since)
     old = old.order_by(notifications.c.made_at).limit(limit)
     gone = delete(notifications).where(notifications.c.id.in_(old))
-    tx.connection.execute(delete(notification_days).where(notification_days.c.day < since.date()))
     return tx.connection.execute(gone).rowcount
 
 

@@ -12,7 +12,7 @@ from smsgw.ledger import optional_views
 from smsgw.ledger.slice_ledger import SliceLedger
 from smsgw.messaging import expiry_notices, notification_replies
 from smsgw.messaging.composer import call_centre
-from smsgw.notifications import composing, events, kinds, looking, runs, telling
+from smsgw.notifications import budget, composing, events, kinds, looking, runs, telling
 from smsgw.notifications.events import Event
 from smsgw.notifications.runs import Announcement
 from smsgw.notifications.telling import Decision, Known, Later, Moment, Telling
@@ -127,8 +127,8 @@ def _write(rt: Runtime, decisions: Sequence[tuple[Event, Decision]], room: int) 
     ]
     with rt.writing() as tx:
         allowed = [each for each in affordable if _may_be_sent(tx, each.event)][:room]
-        budget = rt.settings.notification_segments
-        allowed = allowed[: events.take_budget(tx, rt.today, len(allowed), budget)]
+        most = rt.settings.notification_segments
+        allowed = allowed[: budget.take(tx, rt.today, len(allowed), most)]
         sent = composing.send(rt, tx, centre, allowed)
         events.postpone(tx, {e.id: each.at for e, each in decisions if isinstance(each, Later)})
         for state in (NotificationState.ENDED, NotificationState.MOOT):

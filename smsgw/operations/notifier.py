@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 
 from smsgw import logs
-from smsgw.notifications import events, runs
+from smsgw.notifications import budget, events, runs
 from smsgw.notifications.cycle import Cycle
 from smsgw.operations.jobs import hint
 from smsgw.runtime import Runtime
@@ -51,6 +51,7 @@ class Forgetting:
         with self._rt.writing() as tx:
             deleted = events.forget(tx, now - KEPT_FOR, AT_ONCE)
             runs.forget(tx, now - KEPT_FOR)
+            budget.forget(tx, (now - KEPT_FOR).date())
         if deleted < AT_ONCE:
             self._next = now + FORGETS_EVERY
         return deleted
