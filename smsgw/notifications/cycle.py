@@ -8,7 +8,7 @@ from handlers.changes import NotificationKind
 from handlers.ports import LedgerDown
 from smsgw import logs
 from smsgw.ledger import optional_views
-from smsgw.notifications import events, kinds, looking, runs, sending
+from smsgw.notifications import events, kinds, looking, runs, sending, settling
 from smsgw.notifications.kinds import KindState
 from smsgw.notifications.runs import Run
 from smsgw.runtime import Runtime
@@ -64,7 +64,7 @@ class Cycle:
         if self._settle_at is not None and now < self._settle_at:
             return
         with self._rt.writing() as tx:
-            after = events.settle(tx, self._settled_up_to)
+            after = settling.settle(tx, self._settled_up_to)
             expired = events.expire(tx)
             if after is None:
                 runs.finish(tx)

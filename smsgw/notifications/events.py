@@ -19,7 +19,6 @@ from sqlalchemy.exc import IntegrityError
 from handlers.changes import NotificationKind
 from smsgw.messaging import notification_replies
 from smsgw.storage.bulk import BulkInsert, BulkSelect
-from smsgw.storage.tables.messages import NOT_NEEDED, UNBOUND, WAITING, ReplyState, replies
 from smsgw.storage.tables.notifications import (
     PLANNED,
     UNSETTLED,
@@ -80,6 +79,20 @@ def periods(
         tx.connection, list(nkp_hashes)
     )
     return {(row.nkp_hash, row.period) for row in rows}
+
+
+def planned_since(
+    tx: Transaction, kind: NotificationKind, nkp_hashes: Collection[bytes], since: datetime
+) -> set[bytes]:
+    """Returns which of these participants have a notification of a kind that was planned since
+    then, announcements aside."""
+    if not nkp_hashes:
+        return set()
+    is_new = (notifications.c.kind == kind) & (notifications.c.made_at > since)
+    is_new &= notifications.c.period.not_like("announcement%")
+    found = select(notifications.c.nkp_hash)
+    some = BulkSelect(lambda among: found.where(among, is_new), notifications.c.nkp_hash)
+    return set(some.run(tx.connection, list(nkp_hashes)).scalars())
 
 
 def add(tx: Transaction, run_id: int, kind: NotificationKind, new: Sequence[NewEvent]) -> None:
@@ -176,11 +189,12 @@ def said_stop(tx: Transaction, phone_ids: Collection[int]) -> set[int]:
 
 def stop(tx: Transaction, which: ColumnElement[bool]) -> int:
     """Drops what is planned for good, also what is in the outbox; returns how many that were."""
+    stopped = update(notifications).where(PLANNED, which)
+    number = tx.connection.execute(stopped.values(state=NotificationState.STOPPED)).rowcount
+    # Behind the update, which waits for whoever is queueing some of them.
     in_outbox = queued(tx, which)
     notification_replies.withdraw(tx, in_outbox)
-    stopped = update(notifications).where(PLANNED, which)
-    changed = tx.connection.execute(stopped.values(state=NotificationState.STOPPED))
-    return changed.rowcount + len(in_outbox)
+    return number + len(in_outbox)
 
 
 def queued(tx: Transaction, which: ColumnElement[bool]) -> list[int]:
@@ -188,57 +202,6 @@ def queued(tx: Transaction, which: ColumnElement[bool]) -> list[int]:
     in_outbox = UNSETTLED & (notifications.c.state == NotificationState.QUEUED)
     found = select(notifications.c.reply_id).where(in_outbox, which)
     return [each for each in tx.connection.execute(found).scalars() if each is not None]
-
-
-def settle(tx: Transaction, after: int) -> int | None:
-    """Learns what became of notifications behind the id `after`, some at a time. Returns where to
-    go on; None at the end."""
-    first = select(notifications.c.id).where(notifications.c.made_at > tx.now - REPORTED_WITHIN)
-    oldest = first.order_by(notifications.c.made_at).limit(1).scalar_subquery()
-    rows = tx.connection.execute(
-        select(notifications.c.id, notifications.c.state, notifications.c.expires_at)
-        .add_columns(replies.c.state.label("reply_state"), replies.c.code)
-        .add_columns(notification_runs.c.state.label("run_state"))
-        .join(replies, replies.c.id == notifications.c.reply_id)
-        .outerjoin(notification_runs, notification_runs.c.id == notifications.c.run_id)
-        .where(UNSETTLED, notifications.c.id > after, notifications.c.id >= oldest)
-        .order_by(notifications.c.id)
-        .limit(AT_ONCE)
-    ).all()
-    moved = defaultdict[NotificationState, list[int]](list)
-    for row in rows:
-        state = _settled(row, tx.now)
-        if state is not None and state != row.state:
-            moved[state].append(row.id)
-    for state, ids in moved.items():
-        again = {"reply_id": None} if state is NotificationState.PLANNED else {}
-        changed = update(notifications).where(notifications.c.id.in_(ids), UNSETTLED)
-        tx.connection.execute(changed.values(state=state, **again))
-    return rows[-1].id if len(rows) == AT_ONCE else None
-
-
-REACHED = {
-    ReplyState.SENT: NotificationState.SENT,
-    ReplyState.DELIVERED: NotificationState.DELIVERED,
-    ReplyState.UNDELIVERED: NotificationState.FAILED,
-}
-
-
-def _settled(row: Row[Any], now: datetime) -> NotificationState | None:
-    """Returns where a notification is; None while its reply waits."""
-    if row.reply_state in WAITING:
-        return None
-    if row.reply_state in REACHED:
-        return REACHED[ReplyState(row.reply_state)]
-    if row.reply_state == ReplyState.EXPIRED or row.code == notification_replies.WITHDRAWN:
-        if row.run_state == RunState.STOPPED:
-            return NotificationState.STOPPED
-        # It could not leave before the quiet hours, or was paused: it may leave later.
-        is_over = row.expires_at <= now
-        return NotificationState.EXPIRED if is_over else NotificationState.PLANNED
-    return (
-        NotificationState.ENDED if row.code in {UNBOUND, NOT_NEEDED} else NotificationState.FAILED
-    )
 
 
 def counts(tx: Transaction, run_ids: Collection[int]) -> dict[int, dict[NotificationState, int]]:
@@ -281,6 +244,13 @@ def opted_out(tx: Transaction, which: ColumnElement[bool]) -> int:
         .where(which, subscriptions.c.ended_at > notifications.c.queued_at)
     )
     return int(tx.connection.execute(ended).scalar_one())
+
+
+def settle(tx: Transaction, ids: Collection[int], state: NotificationState) -> None:
+    """Writes what became of what was in the outbox."""
+    again = {"reply_id": None} if state is NotificationState.PLANNED else {}
+    changed = update(notifications).where(notifications.c.id.in_(ids), UNSETTLED)
+    tx.connection.execute(changed.values(state=state, **again))
 
 
 def forget(tx: Transaction, since: datetime, limit: int) -> int:

@@ -12,6 +12,7 @@ from handlers.changes import NotificationKind
 from handlers.ports import Claim, Ledger, LookUpFailed
 
 CLAIM_OCTETS = 8  # of a claim's name, and as many of its stage
+MOST_CLAIMS = 20  # of a participant
 Digest = Callable[[str], bytes]
 
 
@@ -88,13 +89,15 @@ def _moved(told: bytes | None, claims: Sequence[Claim], today: date, hash_: Dige
     if told is None:
         return Finding((), b"".join(now.values()))
     size = 2 * CLAIM_OCTETS
-    before = {told[at : at + size] for at in range(0, len(told), size)}
+    before = [told[at : at + size] for at in range(0, len(told), size)]
     news = tuple(
         News(f"{today.isoformat()}.{name.hex()[:8]}", name)
         for name, whole in now.items()
         if whole not in before
     )
-    return Finding(news, b"".join(now.values()))
+    # A claim that is gone while a ledger is filled anew is no news when it is back.
+    gone = [each for each in before if each[:CLAIM_OCTETS] not in now]
+    return Finding(news, b"".join([*now.values(), *gone][:MOST_CLAIMS]))
 
 
 def _unpaid(last: date | None, today: date) -> Finding:

@@ -30,6 +30,7 @@ AT_ONCE = 1000  # subscribers
 SAMPLES = 5
 FIRST_PAGE = -1  # of those whose data changed, as a cursor
 LATE_COMMITS = timedelta(minutes=10)
+A_YEAR = timedelta(days=365)
 # How long something is news.
 LASTS = {
     NotificationKind.BALANCE: timedelta(days=7),
@@ -109,7 +110,7 @@ def finish(tx: Transaction, run: Run, most: int) -> None:
 def write(rt: Runtime, tx: Transaction, run: Run, of_slice: Slice, found: Sequence[Told]) -> Run:
     """Writes what was found, and how far the run came. Raises Conflict."""
     news = [each for each in found if each.finding.news]
-    told_before = events.periods(tx, run.kind, {each.subscriber.nkp_hash for each in news})
+    told_before = _told_before(tx, run, news)
     new = _new_events(rt, tx, run, news, told_before)
     samples = [*run.samples, *(each.binding_id for each in new)][:SAMPLES]
     cursor, looked_at = of_slice.cursor, len(of_slice.subscribers)
@@ -119,6 +120,22 @@ def write(rt: Runtime, tx: Transaction, run: Run, of_slice: Slice, found: Sequen
         if run.announcement is None:
             subscribers.remember(tx, run.kind, _digests(found, told_before))
     return run
+
+
+def _told_before(tx: Transaction, run: Run, news: Sequence[Told]) -> set[tuple[bytes, str]]:
+    """Returns who was told before in which period. What is told once a year is not told in December
+    and in January."""
+    hashes = {each.subscriber.nkp_hash for each in news}
+    told = events.periods(tx, run.kind, hashes)
+    if run.kind is not NotificationKind.DATA or run.announcement is not None:
+        return told
+    of_late = events.planned_since(tx, run.kind, hashes, tx.now - A_YEAR)
+    return told | {
+        (each.subscriber.nkp_hash, one.period)
+        for each in news
+        for one in each.finding.news
+        if each.subscriber.nkp_hash in of_late
+    }
 
 
 def _found(rt: Runtime, run: Run, some: Sequence[Subscriber]) -> list[Told]:
