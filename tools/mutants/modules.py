@@ -70,6 +70,8 @@ NO_ANSWER = (
     "tests/grammar/test_answers.py::test_what_asks_or_takes_back_or_says_several_is_no_answer"
 )
 
+FINDINGS = "tests/smsgw/notifications/test_findings.py"
+TAKEN_BACK = "tests/smsgw/messaging/test_notification_replies.py"
 NOTIFIED = "tests/smsgw/notifications/test_cycle.py"
 QUIET = "tests/smsgw/notifications/test_quiet_hours.py"
 
@@ -136,6 +138,18 @@ MODULES = (
     Module("smsgw/notifications/telling.py", DISCLOSURE, (NOTIFIED,), hints=("notif",)),
     Module("smsgw/registry/subscriptions.py", DISCLOSURE, (NOTIFIED,), hints=("notif",)),
     Module("smsgw/notifications/quiet_hours.py", LIMITS, (QUIET, NOTIFIED), hints=("notif",)),
+    Module("smsgw/notifications/findings.py", LIMITS, (FINDINGS, NOTIFIED), hints=("notif",)),
+    Module(
+        "smsgw/messaging/notification_replies.py",
+        LIMITS,
+        (TAKEN_BACK, NOTIFIED),
+        only=("is_unwanted", "withdraw", "refusal", "on_their_way", "must_wait"),
+    ),
+    Module(
+        "smsgw/messaging/send_gate.py",
+        DISCLOSURE,
+        (TAKEN_BACK, "tests/smsgw/operations/test_jobs.py"),
+    ),
     Module("handlers/decision.py", DISCLOSURE, (DECISION, *DISCLOSURE_TESTS), hints=("confirm",)),
     Module(
         "smsgw/registry/phone_state.py",

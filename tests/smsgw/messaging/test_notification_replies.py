@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from threading import Event, Thread
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select, update
 
 from handlers.changes import NotificationKind
 from smsgw.backoffice import notifications
@@ -15,10 +16,14 @@ from smsgw.carriers.simulator import Simulator
 from smsgw.messaging import delivery_reports, dispatch, leases, notification_replies, send_gate
 from smsgw.messaging.leases import Lease, SendResult
 from smsgw.messaging.send_gate import Claim
-from smsgw.notifications import cycle, runs
+from smsgw.notifications import cycle, events, runs
 from smsgw.notifications.cycle import Cycle
+from smsgw.notifications.events import NewEvent
 from smsgw.registry import phone_state, subscriptions
 from smsgw.runtime import Runtime
+from smsgw.storage import engines
+from smsgw.storage.tables.messages import Priority, replies
+from smsgw.storage.tables.phones import bindings
 from tests.conftest import P1, Clock, on_sqlite
 from tests.support.bound_phones import bind_many, nkp, number
 from tests.support.conversation import say
@@ -26,7 +31,7 @@ from tests.support.notified import send, set_total, states, switch_on
 from tests.support.sender_ids import SENDER_ID, with_carrier
 from tests.support.waiting import eventually
 
-BALANCE, ANI = NotificationKind.BALANCE, "operator:ani"
+BALANCE, CLAIM, ANI = NotificationKind.BALANCE, NotificationKind.CLAIM, "operator:ani"
 MANY = dispatch.AHEAD  # as many as a worker claims at most
 
 
@@ -172,3 +177,101 @@ def test_what_is_being_sent_counts_as_on_its_way(rt: Runtime, clock: Clock) -> N
     claim(rt)
     with rt.reading() as tx:
         assert notification_replies.on_their_way(tx) == 3
+
+
+def outbox(rt: Runtime) -> list[tuple[str, str | None]]:
+    """Returns the state and the code of each notification in the outbox."""
+    with rt.reading() as tx:
+        found = select(replies.c.state, replies.c.code).order_by(replies.c.id)
+        rows = tx.connection.execute(found.where(replies.c.priority == Priority.NOTIFICATION))
+        return [(row.state, row.code) for row in rows]
+
+
+def test_what_waits_in_the_outbox_is_taken_back_at_once(rt: Runtime, clock: Clock) -> None:
+    in_outbox(rt, clock, 2)
+    notifications.stop(rt, BALANCE, ANI)
+    assert outbox(rt) == [("refused", "withdrawn")] * 2
+    assert claim(rt) == []
+
+
+def test_what_may_have_been_sent_is_not_taken_back(rt: Runtime, clock: Clock) -> None:
+    """It is settled by what the carrier tells of it."""
+    in_outbox(rt, clock, 1)
+    (held,) = claim(rt)
+    with rt.writing() as tx:
+        leases.record(tx, [SendResult(held, error=SendError(Ending.UNKNOWN, "timeout"))])
+        before = tx.connection.execute(select(replies.c.expires_at)).all()
+    notifications.stop(rt, BALANCE, ANI)
+    with rt.reading() as tx:
+        assert tx.connection.execute(select(replies.c.expires_at)).all() == before
+    assert outbox(rt) == [("unknown", "timeout")]
+
+
+def test_other_kinds_and_phones_are_left_alone(rt: Runtime, clock: Clock) -> None:
+    in_outbox(rt, clock, 2)
+    with rt.writing() as tx:
+        for index in range(2):
+            known = phone_state.read(tx, number(index))
+            subscriptions.add(tx, known.phone_id, number(index), [CLAIM], "in a test")
+        run = runs.start(tx, CLAIM, ANI)
+        about = (tx.vault.hash(nkp(1), "nkp"), known.phone_id, known.binding_ids[nkp(1)])
+        until = tx.now + timedelta(days=1)
+        events.add(tx, run.id, CLAIM, [NewEvent("2025-10-31", *about, None, tx.now, until)])
+    notifications.stop(rt, CLAIM, ANI)
+    say(rt, number(0), "NOTIF SALDO OFF")
+    held = [each for each in claim(rt) if each.is_notification]
+    assert [each.sms.recipient for each in held] == [number(1)]
+    with rt.reading() as tx:
+        assert notification_replies.refusal(tx, held[0].reply_id) is None
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [("GANTI HP", "not needed"), ("STOP", "not needed"), ("stop", "withdrawn")]
+)
+def test_a_refusal_says_why(rt: Runtime, clock: Clock, how: str, code: str) -> None:
+    in_outbox(rt, clock, 1)
+    (held,) = claim(rt)
+    STOPS[how][0](rt)
+    with rt.reading() as tx:
+        assert notification_replies.refusal(tx, held.reply_id) == code
+
+
+def test_a_binding_that_ended_refuses_though_the_phone_has_another(
+    rt: Runtime, clock: Clock
+) -> None:
+    in_outbox(rt, clock, 2)
+    held = claim(rt)
+    with rt.service.begin() as connection:
+        own = update(bindings).where(bindings.c.nkp_hash == rt.vault.hash(nkp(0), "nkp"))
+        connection.execute(own.values(ended_at=clock.now))
+    with rt.reading() as tx:
+        codes = [notification_replies.refusal(tx, each.reply_id) for each in held]
+    assert codes == ["unbound", None]
+
+
+def test_a_database_that_is_away_delays_what_would_be_asked_for_again(
+    rt: Runtime, clock: Clock
+) -> None:
+    in_outbox(rt, clock, 1)
+    (held,) = claim(rt)
+    away = replace(rt, service=engines.engine("sqlite:////nonexistent/service.db"))
+    before = Claim([held], has_more=False, at=time.monotonic() - send_gate.FRESH)
+    error = dispatch.send_lease(away, "simulator", held, before).error
+    assert error is not None
+    assert (error.ending, error.code) == (Ending.RETRY, "database away")
+
+
+def test_notifications_wait_for_answers_that_are_due(rt: Runtime, clock: Clock) -> None:
+    def must_wait() -> bool:
+        with rt.reading() as tx:
+            return notification_replies.must_wait(tx, "simulator", SENDER_ID)
+
+    in_outbox(rt, clock, 1)
+    assert not must_wait()  # they do not wait for each other
+    say(rt, P1, "SALDO")
+    assert must_wait()
+    with rt.reading() as tx:
+        assert not notification_replies.must_wait(tx, "simulator", "another")
+        assert not notification_replies.must_wait(tx, "twilio", SENDER_ID)
+    clock.moves(days=2)  # it is of no use any more
+    assert not must_wait()
