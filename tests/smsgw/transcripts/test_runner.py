@@ -222,14 +222,12 @@ def test_waiting_days_runs_the_periodic_work() -> None:
         )
         == []
     )
-    assert (
-        differs(
-            says("SALDO"),
-            "{days: 366}",
-            says("IURAN", "outcome: not_registered, state: {bound: []}"),
-        )
-        == []
-    )
+    unused = f'starts: {{"{P2}": {{bindings: [{{nkp: "{P2_NKP}", unused: 360d}}]}}}}\n'
+    bound = "outcome: confirm"
+    gone = "outcome: not_registered, state: {bound: []}"
+    for days, outcome in ((4, bound), (7, gone)):
+        steps = f"{{days: {days}}}", says("IURAN", outcome, P2)
+        assert differs(*steps, head=HEAD + unused) == []
 
 
 def test_other_keywords_answer_from_a_step_on(tmp_path: Path) -> None:
