@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from smsgw.transcripts import collection, reader, report, runner, update
+from smsgw.transcripts import collection, reader, report, runner, update, world
 from smsgw.transcripts.collection import PlayedConversation
 from smsgw.transcripts.reader import TranscriptDocument
 from smsgw.transcripts.runner import Result
+from tests.support import compiled
 
 FOLDER = Path(__file__).parent / "transcripts"
 NAME = re.compile(r"^- name: [\"']?(.+?)[\"']?$", re.MULTILINE)
@@ -51,8 +52,9 @@ def document(number: int) -> TranscriptDocument:
 def results(number: int) -> list[list[Result]]:
     """Plays one file once, in whichever process tests it; returns its results by conversation."""
     conversations = document(number).transcript.conversations
-    played = runner.run(document(number))
-    return [[next(played) for _ in each.steps] for each in conversations]
+    with world.prepare(document(number)) as made:
+        compiled.share(made.rt.service, made.rt.ledger.engine)
+        return [list(runner.play(made, each, index)) for index, each in enumerate(conversations)]
 
 
 def conversations() -> Iterator[ParameterSet]:
