@@ -5,7 +5,9 @@ import difflib
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ from tools.mutants.modules import MODULES, Missing, Module
 from tools.mutants.mutant import GROUPS, KEYWORDS, ROOT, Mutant
 from tools.mutants.trials import Outcome, Verdict
 
-CODE, CONFIGURATION = list(code.mutants()), list(configuration.mutants())
 BALANCE = """
 now: 2025-10-31T10:00:00+07:00
 registered: {"+6281234567890": ["19012345678"]}
@@ -31,6 +32,17 @@ conversations:
     text: SALDO
     expect: {contains: ["Setoran Rp98.765.432, hasil Rp24.691.357"]}
 """
+
+
+@cache
+def of_code() -> Sequence[Mutant]:
+    """Returns all; not at import, as each process of a test run imports every test."""
+    return tuple(code.mutants())
+
+
+@cache
+def of_configuration() -> Sequence[Mutant]:
+    return tuple(configuration.mutants())
 
 
 def kind(mutant: Mutant) -> str:
@@ -55,7 +67,7 @@ def loads(text: str) -> bool:
 
 
 def test_ids_are_unique_and_every_group_has_mutants() -> None:
-    mutants = CODE + CONFIGURATION
+    mutants = (*of_code(), *of_configuration())
     assert len({mutant.id for mutant in mutants}) == len(mutants)
     assert {mutant.group for mutant in mutants} == set(GROUPS)
 
@@ -68,15 +80,12 @@ def test_ids_stay_when_lines_move() -> None:
     assert [each.line + 1 for each in before] == [each.line for each in after]
 
 
-@pytest.mark.parametrize(
-    "of_kind", by_kind(CONFIGURATION).values(), ids=by_kind(CONFIGURATION).keys()
-)
-def test_a_change_of_the_configuration_can_be_loaded(of_kind: list[Mutant]) -> None:
-    text = (ROOT / KEYWORDS).read_text("utf-8")
-    some = [mutant.text() for mutant in of_kind[:: len(of_kind) // 5 + 1]]
-    before = read(text)
-    assert all(read(each) != before for each in some)
-    assert any(loads(each) for each in some)
+def test_a_change_of_the_configuration_can_be_loaded() -> None:
+    before = read((ROOT / KEYWORDS).read_text("utf-8"))
+    for name, of_kind in by_kind(of_configuration()).items():
+        some = [mutant.text() for mutant in of_kind[:: len(of_kind) // 5 + 1]]
+        assert all(read(each) != before for each in some), name
+        assert any(loads(each) for each in some), name
 
 
 def test_only_the_place_that_is_named_is_edited() -> None:
@@ -89,9 +98,9 @@ def test_only_the_place_that_is_named_is_edited() -> None:
     assert read(made.edited(("f", 0), source.DROPPED)) == {**whole, "f": [{"g": "i"}]}
 
 
-@pytest.mark.parametrize("of_kind", by_kind(CODE).values(), ids=by_kind(CODE).keys())
-def test_a_change_of_code_compiles_and_is_one(of_kind: list[Mutant]) -> None:
-    for mutant in of_kind[:: len(of_kind) // 10 + 1]:
+def test_a_change_of_code_compiles_and_is_one() -> None:
+    kinds = by_kind(of_code()).values()
+    for mutant in chain.from_iterable(each[:: len(each) // 10 + 1] for each in kinds):
         before = ast.unparse(ast.parse((ROOT / mutant.path).read_text("utf-8"))).splitlines()
         after = ast.unparse(ast.parse(mutant.text())).splitlines()
         blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
@@ -106,7 +115,7 @@ def test_a_row_of_a_file_that_moved_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_sample_is_even_and_always_the_same() -> None:
-    mutants = CODE + CONFIGURATION
+    mutants = (*of_code(), *of_configuration())
     drawn = choice.sample(mutants, 2 * len(GROUPS), seed=1)
     assert drawn == choice.sample(reversed(mutants), 2 * len(GROUPS), seed=1)
     assert drawn != choice.sample(mutants, 2 * len(GROUPS), seed=2)
@@ -114,7 +123,7 @@ def test_a_sample_is_even_and_always_the_same() -> None:
 
 
 def test_survivors_are_printed_and_counted() -> None:
-    noticed, survived, refused = CODE[0], CODE[1], CONFIGURATION[0]
+    (noticed, survived), refused = of_code()[:2], of_configuration()[0]
     outcomes = [
         Outcome(noticed, Verdict.CONVERSATIONS),
         Outcome(survived, Verdict.SURVIVED),
@@ -144,7 +153,7 @@ def test_exchanged_amounts_are_noticed(tmp_path: Path) -> None:
         "saldo.balance.id: {contributions} <-> {returns}",
         "balance_row.contributions <-> balance_row.returns",
     )
-    ids = [mutant.id for mutant in CODE + CONFIGURATION if mutant.what in wanted]
+    ids = [mutant.id for mutant in (*of_code(), *of_configuration()) if mutant.what in wanted]
     options = ["--transcripts", str(transcript), "--at-least", "100", "100", "--jobs", "1"]
     command = [sys.executable, "-m", "tools.mutants", *ids, *options]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
