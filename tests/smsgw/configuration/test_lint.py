@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from smsgw.cli import main
-from smsgw.configuration import document, lint
-from tests.support.documents import add_custom_keywords, edited_document
+from smsgw.configuration import lint
+from tests.support.documents import add_custom_keywords, edited, edited_document
 
 SEEDS = resources.files("smsgw.configuration").joinpath("seeds/keywords.yaml").read_text("utf-8")
 
@@ -127,8 +127,8 @@ GARBAGE = (None, [], "x", 5, True, [1], {"a": 5}, {"a": None}, {"a": [1]}, {"a":
 @pytest.mark.parametrize("value", GARBAGE, ids=repr)
 @pytest.mark.parametrize("where", ["keywords", "wordings", "tables", "terms", "labels"])
 def test_garbage_never_crashes_the_linter(where: str, value: object) -> None:
-    text = edited_document(lambda raw: raw.update({where: value}))
-    assert isinstance(lint.check(text).faults, list)
+    raw = edited(lambda raw: raw.update({where: value}))
+    assert isinstance(lint.of(raw).faults, list)
 
 
 @pytest.mark.thorough
@@ -139,9 +139,9 @@ def test_garbage_in_a_keyword_is_a_fault(where: str, value: object) -> None:
         add_custom_keywords(raw)
         raw["keywords"]["libur"][where] = value
 
-    text = edited_document(change)
-    assert isinstance(lint.check(text).faults, list)
-    assert isinstance(lint.check(text).warnings, list)
+    found = lint.of(edited(change))
+    assert isinstance(found.faults, list)
+    assert isinstance(found.warnings, list)
 
 
 @pytest.mark.thorough
@@ -154,7 +154,7 @@ def test_a_name_that_is_no_text_is_a_fault(where: tuple[str, ...], key: object) 
             raw = raw[each]
         raw[key] = {}
 
-    assert lint.check(edited_document(change)).faults
+    assert lint.of(edited(change)).faults
 
 
 @pytest.mark.thorough
@@ -168,7 +168,7 @@ def test_the_linter_accepts_any_input(letters: str) -> None:
             raw["keywords"]["klaim"] |= {"poster": typed, "aliases": [typed]}
             raw["keywords"]["klaim"]["wordings"]["none"]["id"] = typed
 
-        faults = lint.of(document.loads(edited_document(change)))
+        faults = lint.of(edited(change))
         assert faults.read is not None, typed
         assert isinstance(faults.warnings, list), typed
 

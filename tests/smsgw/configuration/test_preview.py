@@ -13,7 +13,7 @@ from smsgw.configuration.document import RawDocument, loads
 from smsgw.configuration.languages import LANGUAGES, REQUIRED
 from smsgw.configuration.preview import DOUBLE, WIDE, CostRun, Preview, WordingPreview
 from smsgw.gsm7 import Encoding
-from tests.support.documents import add_custom_keywords, edited_document
+from tests.support.documents import add_custom_keywords, edited, edited_document
 
 RUPIAH = 350
 
@@ -25,7 +25,7 @@ def worded(text: str, **entry: Any) -> Preview:
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = text
         raw["keywords"]["kontak"] |= entry
 
-    return preview.of(loads(edited_document(change)), "kontak", RUPIAH)
+    return preview.of(edited(change), "kontak", RUPIAH)
 
 
 def shown(text: str, **entry: Any) -> WordingPreview:
@@ -119,7 +119,7 @@ def test_an_invalid_wording_does_not_hide_the_others() -> None:
         raw["keywords"]["saldo"]["wordings"]["balance"]["id"] = "Saldo {nkp"
         raw["keywords"]["iuran"]["wordings"]["last"]["en"] = "[a [b]]"
 
-    previewed = preview.of(loads(edited_document(change)), "saldo", RUPIAH)
+    previewed = preview.of(edited(change), "saldo", RUPIAH)
     assert previewed.wordings["balance"]["id"] == WordingPreview("a brace is not closed")
     assert previewed.wordings["balance"]["en"].ordinary
     assert previewed.own == ("saldo.balance (id): a brace is not closed",)
@@ -172,11 +172,11 @@ def test_a_broken_keyword_elsewhere_hides_nothing_here(theirs: dict[str, Any]) -
         raw["keywords"]["klaim"] |= theirs
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = "Telepon {telephone}."
 
-    previewed = preview.of(loads(edited_document(change)), "kontak", RUPIAH)
+    previewed = preview.of(edited(change), "kontak", RUPIAH)
     assert previewed.wordings["ways"]["id"].ordinary.text == "Telepon -."
     assert previewed.values["ways"]
     assert "kontak.ways (id): {telephone} is no value of this reply" in previewed.own
-    there = preview.of(loads(edited_document(change)), "klaim", RUPIAH)
+    there = preview.of(edited(change), "klaim", RUPIAH)
     assert there.own
 
 
@@ -199,7 +199,7 @@ def test_an_invalid_configuration_shows_only_errors() -> None:
 
 
 def test_a_tables_own_values_are_shown() -> None:
-    previewed = preview.of(loads(edited_document(add_custom_keywords)), "mitra", RUPIAH)
+    previewed = preview.of(edited(add_custom_keywords), "mitra", RUPIAH)
     assert previewed.wordings["found"]["id"].ordinary.text == (
         "Mitra Jakarta: RS Umum. Telp 021-5550001. Bantuan 175"
     )
@@ -217,7 +217,7 @@ def quickest(done: Callable[[RawDocument], object], typed: str) -> float:
     changes each time, nothing is kept from the time before."""
     took = []
     for number in range(5):
-        raw = loads(edited_document(add_custom_keywords))
+        raw = edited(add_custom_keywords)
         raw["keywords"]["kontak"]["wordings"]["ways"]["id"] = f"{typed} {number}."
         begun = time.process_time()
         done(raw)

@@ -25,6 +25,7 @@ from smsgw.transcripts import reader, runner, world
 from smsgw.transcripts.collection import PlayedConversation
 from smsgw.transcripts.report import lines
 from tests.conftest import P1, P1_NKP, P2_NKP
+from tests.support import compiled
 from tests.support.batches import together
 from tests.support.bound_phones import bind_many, number
 from tests.support.conversation import say
@@ -83,6 +84,7 @@ def served(rt: Runtime, service: LedgerService) -> Runtime:
 def test_conversations_go_as_over_a_database(name: str) -> None:
     document = reader.read(TRANSCRIPTS / f"{name}.yaml")
     with world.prepare(document) as prepared:
+        compiled.share(prepared.rt.service, prepared.rt.ledger.engine)
         service = LedgerService(engine=prepared.rt.ledger.engine)
         over_http = ledger_of(service, InProcess(service))
         here = replace(prepared, rt=replace(prepared.rt, ledger=over_http))
