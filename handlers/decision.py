@@ -4,6 +4,7 @@ ledger.
 Nothing is stored or sent here, so the same words serve whoever asks what would be answered.
 """
 
+import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ from handlers.ports import Ledger
 from handlers.question import Caller, CustomKeyword, Question, Reply
 
 LETTERS = "ABCDEF"
+SHORTEST_END, LONGEST_END = 2, 10  # digits that tell one NKP from another
 NO_TO_A_QUESTION = "BATAL"  # with none open it stops unasked messages, as elsewhere in the country
 
 
@@ -137,7 +139,11 @@ def _completed(inquiry: Inquiry) -> Command | Misread:
     """Returns what a message without a keyword adds to a registration that lacked something, or
     says to a question about the NIK."""
     said, asked = inquiry.said, inquiry.caller.open
-    if (said.word and said.keyword != YES) or said.as_answer == NO:
+    if said.as_answer == NO:
+        return said
+    if isinstance(asked, Choice) and said.keyword in {None, asked.command.keyword}:
+        return _with_chosen_nkp(asked.command, inquiry) or said
+    if said.word and said.keyword != YES:
         return said
     if isinstance(asked, Identity):  # "ya, 0003" answers it too
         return _with_digits(asked.command, inquiry.text) or said
@@ -154,6 +160,20 @@ def _with_digits(command: Command, text: str) -> Command | None:
     if len(digits) != bound_participant.IDENTITY_DIGITS:
         return None
     return replace(command, fields={**command.fields, bound_participant.PROOF: digits})
+
+
+def _with_chosen_nkp(command: Command, inquiry: Inquiry) -> Command | None:
+    """Returns the command for the NKP that ends as was answered: "yang 0025"."""
+    numbers = re.findall(r"\d+", normalise(inquiry.text))
+    if len(numbers) != 1 or not SHORTEST_END <= len(numbers[0]) <= LONGEST_END:
+        return None
+    letters = [
+        letter
+        for letter, nkp in zip(LETTERS, inquiry.caller.nkps, strict=False)
+        if nkp.endswith(numbers[0])
+    ]
+    is_own = command.keyword != "kantor" and len(letters) == 1
+    return replace(command, rest=letters[0]) if is_own else None
 
 
 def _is_silent(said: Command | Misread, caller: Caller) -> bool:
