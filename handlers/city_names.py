@@ -3,7 +3,7 @@ slip. The first of these ways that finds any counts:
 
 the whole city; the whole name of an office; every word, in the city's and the office's name; the
 whole city with a slip; every word, with a slip; the whole city, once words are left out that no
-office has
+office has; one word that is a city with a slip
 """
 
 import re
@@ -58,6 +58,7 @@ SHORT_FORMS = {
     "yk": "yogyakarta",
 }
 SHORTEST_WITH_SLIP = 6  # letters
+SHORTEST_AMONG_OTHERS = 7
 KNOWN = 4096  # names whose words are remembered
 
 Words = tuple[str, ...]
@@ -75,7 +76,11 @@ def find(offices: Sequence[Office], written: str) -> list[Office]:
         if found:
             return found
     known = tuple(word for word in full if any(_has_words(each, (word,)) for each in offices))
-    return [office for office in offices if known and _is_city(office, known)]
+    found = [office for office in offices if known and _is_city(office, known)]
+    slips = [word for word in full if len(word) >= SHORTEST_AMONG_OTHERS and word not in known]
+    return found or [
+        office for office in offices if any(_is_nearly_city(office, (word,)) for word in slips)
+    ]
 
 
 def city_of(office: Office) -> str:

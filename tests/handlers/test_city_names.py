@@ -92,6 +92,7 @@ def test_there_are_five_hundred_offices_in_cities_of_their_own() -> None:
         ("JAKARTA SELTAN", "Jakarta Selatan"),
         ("MAKASSAR JAM BERAPA BUKA", "Makassar"),
         ("ALAMATNYA DMN YG PLB", "Palembang"),
+        ("MAKASAR ALAMATNYA DIMANA", "Makassar"),
     ],
 )
 def test_a_city_is_found_as_people_write_it(written: str, city: str) -> None:
