@@ -33,12 +33,18 @@ FILLERS = _set(
     "SAYA SY AKU ANDA KAMU ATM BANK NYA ADALAH YAITU IALAH ITU INI KODE CODE IS MY BARU LAMA"
     " NAMANYA BERNAMA NAMA ALM ALMARHUMAH"
 )
+WHERE_USED = _set(
+    "JMO APLIKASI AKUN EMAIL GMAIL BPJS BPJSTK LOGIN FB IG FACEBOOK INSTAGRAM WIFI WA"
+)  # a password
+BEFORE_A_PASSWORD = FILLERS | WHERE_USED
 # After "password" or "nama ibu" these tell that none is given.
 NONE_GIVEN = _set(
     "APA APAAN BERAPA BGMN BAGAIMANA GIMANA GMN KENAPA KNP MENGAPA LUPA HILANG SALAH TIDAK TDK TAK"
     " GAK GA GK NGGAK ENGGAK BUKAN BELUM BLM SUDAH SDH DIMINTA MINTA DARI UNTUK UTK DI KE YANG YG"
     " DAN ATAU BISA BS MASUK TERBLOKIR DIBLOKIR BLOKIR RESET GANTI UBAH MAU INGIN TOLONG CEK SALDO"
-    " KANDUNG"
+    " KANDUNG LALI LUPO POHO HILAP KESUPEN FORGOT WRONG HOW CARA CARANYA RESET DIRESET GMANA GMNA"
+    " GIMANE PIYE PRIPUN KUMAHA NGGA ENGGA KAGAK ORA TEU INDAK NDAK ERROR EROR KELIRU DITOLAK"
+    " HARUS BERUBAH TERUS TERKUNCI SALAHNYA INVALID PERLU JANGAN KALAU KALO PAK BU MIN KAK YA DONG"
 )
 DIGIT_WORDS = _set(
     "NOL KOSONG SATU DUA TIGA EMPAT LIMA ENAM TUJUH DELAPAN SEMBILAN"
@@ -150,8 +156,10 @@ class _Line:
 
     def password_after(self, index: int) -> Iterator[tuple[int, int]]:
         """Yields the next word that is none of ours, whatever it is."""
-        while index < len(self._tokens) and self._tokens[index].word in FILLERS:
+        while index < len(self._tokens) and self._tokens[index].word in BEFORE_A_PASSWORD:
             index += 1
+            if self._tokens[index - 1].word in WHERE_USED and "," in self._gap(index):
+                return  # LUPA PASSWORD JMO, KLAIM SAYA …
         if index < len(self._tokens) and self._tokens[index].word not in {*NONE_GIVEN, REDACTED}:
             token = self._tokens[index]
             end = _TO_BLANK.match(self._text, token.end)

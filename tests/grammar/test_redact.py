@@ -63,6 +63,8 @@ def test_digits_before_the_word_are_removed(pin: str, between: str) -> None:
         (f"{CARD} pin 123456", f"{CARD} pin ***"),
         (f"PIN 123456 {CARD}", f"PIN *** {CARD}"),
         ("IURAN 2024 pin 4455", "IURAN 2024 pin ***"),
+        ("password jmo Budi1990", "password jmo ***"),
+        ("sandi akun jmo saya: kucing, tolong", "sandi akun jmo saya: ***, tolong"),
         ("pin 1234 dan otp 998877", "pin *** dan otp ***"),
     ],
 )
@@ -82,6 +84,9 @@ def test_secrets_are_removed(text: str, expected: str) -> None:
         "pin saya hilang",
         "password saya lupa",
         "lupa nama ibu kandung",
+        "sandi jmo lali",
+        "password jmo piye carane",
+        "lupa password jmo, klaim saya sampai mana",
         "ibu siti mau cek saldo",
         "kode pos 12345",
         "KODE BCDFGHJ",
