@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from grammar import NO, YES, Command, Grammar, Misread, Reason, normalise
 from grammar.compiled import LONGEST_ALIAS, words_of
+from grammar.concepts import A_CONCEPT_IN_A_PHRASE
 from smsgw.configuration.document import KEPT, Document
 from smsgw.configuration.schema import TopicPart
 
@@ -114,6 +115,9 @@ def _concept_faults(read: Document) -> Iterator[str]:
         for phrase in phrases:
             if not 1 <= len(words_of(phrase)) <= LONGEST_ALIAS:
                 yield f"concepts.{name}: {phrase!r}: it has one to {LONGEST_ALIAS} words of letters"
+            for named in A_CONCEPT_IN_A_PHRASE.findall(phrase):
+                if named not in read.words.concepts:
+                    yield f"concepts.{name}: {phrase!r}: there is no concept {named}"
 
 
 def _unknown_concepts(read: Document) -> Iterator[str]:

@@ -6,7 +6,14 @@ from grammar.concepts import ConceptReader, forms_of, undrawn
 from tests.support.sentences import ADVICE, needless
 
 CONCEPTS = ConceptReader(
-    {"WITHDRAW": ["CAIR", "AMBIL"], "CARD": ["KARTU"], "OLD_CARD": ["KARTU LAMA"], "I": ["SAYA"]}
+    {
+        "WITHDRAW": ["CAIR", "AMBIL"],
+        "CARD": ["KARTU"],
+        "OLD_CARD": ["KARTU LAMA"],
+        "I": ["SAYA"],
+        "NOT": ["GA", "TIDAK", "TEU ACAN"],
+        "FORGOT": ["LUPA", "<NOT> INGAT"],
+    }
 )
 
 
@@ -20,6 +27,10 @@ CONCEPTS = ConceptReader(
         ("KARTU LAMA SAYA", {"CARD": {0}, "OLD_CARD": {0, 1}, "I": {2}}),
         ("KARTU BARU KARTU", {"CARD": {0, 2}}),
         ("AMBILKANNYA", {"WITHDRAW": {0}}),
+        ("KARTUNYA GA INGAT", {"CARD": {0}, "NOT": {1}, "FORGOT": {1, 2}}),
+        ("TIDAK INGAT", {"NOT": {0}, "FORGOT": {0, 1}}),
+        ("NOT INGAT", {}),
+        ("TEU ACAN INGAT", {"NOT": {0, 1}}),
         ("RUMAH", {}),
         ("", {}),
     ],
@@ -61,6 +72,16 @@ def test_each_beginning_and_ending_is_read(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["IKAN", "DIA", "TERAS"])
 def test_no_stem_is_shorter_than_four_letters(word: str) -> None:
+    assert list(forms_of(word)) == [word]
+
+
+@pytest.mark.parametrize("word", ["HPNYA", "OTPNYA", "JHTKU"])
+def test_before_an_ending_that_says_whose_a_stem_may_be_shorter(word: str) -> None:
+    assert word.removesuffix("NYA").removesuffix("KU") in forms_of(word)
+
+
+@pytest.mark.parametrize("word", ["BUKU", "ANYA"])
+def test_yet_two_letters_stay_before_such_an_ending(word: str) -> None:
     assert list(forms_of(word)) == [word]
 
 

@@ -85,6 +85,7 @@ def test_a_message_that_lacks_only_a_value_can_be_meant() -> None:
         ({"JHT": ["JHT", ""]}, "concepts.JHT: ''"),
         ({"JHT": ["JHT", "123"]}, "concepts.JHT: '123'"),
         ({"bad name": ["JHT"]}, "concepts.bad name: its name is"),
+        ({"JHT": ["<NOTT> JHT"]}, "concepts.JHT: '<NOTT> JHT': there is no concept NOTT"),
     ],
 )
 def test_a_fault_of_a_concept_names_the_word(concepts: Raw, fault: str) -> None:
