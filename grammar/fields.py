@@ -178,6 +178,13 @@ class FieldReader:
                 return length
         return 0
 
+    def length_of_label(self, words: Sequence[str], index: int, kind: str) -> int:
+        """Returns how many words from `index` on announce that kind; 0 for none."""
+        for length in range(min(LONGEST_LABEL, len(words) - index), 0, -1):
+            if self._labels.get(tuple(words[index : index + length])) == kind:
+                return length
+        return 0
+
     def label(self, word: str) -> str | None:
         return self._labels.get(tuple(word.split("_")))
 

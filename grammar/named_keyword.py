@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import dropwhile
 
 from grammar.compiled import LONGEST_ALIAS, WORDS, CompiledKeyword
+from grammar.concepts import owned
 from grammar.fields import SHORTEST_NUMBER, FieldReader, holds_long_number
 from grammar.reading import Command, Misread, Words
 from grammar.slips import SlipReader
@@ -13,7 +14,6 @@ from grammar.topics import FREE_TEXT, TopicReader
 from grammar.whole_message import WholeMessageReader
 
 MARKED_FIELDS = re.compile(r"[#*]")
-SHORTEST_STEM = 4  # letters, before -nya
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class NamedKeywordReader:
                     result = replace(result, is_slip=is_slip, also=also)
                 leads = self._free.issuperset(words[:index])
                 is_command = leads and self._is_command(read, text, words, named)
-                is_command = is_command or holds_long_number(text) or _has_read_number(result)
+                is_command = is_command or self._is_numbered(result, text, words, leads)
                 return NamedKeyword(result, named, leads, is_command)
         return None
 
@@ -94,6 +94,17 @@ class NamedKeywordReader:
             for word in words[named.stop :]
         )
 
+    def _is_numbered(
+        self, result: Command | Misread, text: str, words: list[str], leads: bool
+    ) -> bool:
+        """Tells whether a number beside a keyword was meant for it, be it wrong. That of a parcel
+        was not."""
+        if "nkp" in result.fields:
+            return True
+        is_wrong = isinstance(result, Misread) and result.read is not None
+        is_other = not leads and self._topics.names_other(words)
+        return (is_wrong or holds_long_number(text)) and not is_other
+
     def _is_doubtful(self, read: CompiledKeyword, further: str) -> bool:
         """Tells whether something else is said beside a keyword that changes something: its own
         words, fillers, thanks and the number that an advert says to text are nothing else."""
@@ -111,14 +122,8 @@ class NamedKeywordReader:
         )
 
     def _by_alias(self, words: list[str]) -> CompiledKeyword | None:
-        """Returns whose alias these words are; SALDONYA is SALDO, as people say it."""
+        """Returns whose alias these words are; SALDONYA is SALDO, and JHTKU is JHT."""
         read = self._first.get(tuple(words))
         if read is not None or len(words) > 1 or words[0] in self._courtesy:
             return read
-        stem = words[0].removesuffix("NYA")
-        return self._first.get((stem,)) if len(stem) >= SHORTEST_STEM else None
-
-
-def _has_read_number(read: Command | Misread) -> bool:
-    """Tells whether a number was read, or found to be wrong."""
-    return "nkp" in read.fields or (isinstance(read, Misread) and read.read is not None)
+        return next(filter(None, (self._first.get((stem,)) for stem in owned(words[0]))), None)

@@ -18,7 +18,7 @@ class OptOutReader:
         named = (self.read.poster.keyword, *keyword.aliases) if self.read else ()
         self._aliases = set(map(words_of, keyword.opt_outs)).intersection(map(words_of, named))
         self._unless = frozenset(keyword.unless)
-        self._subscriptions = {
+        self.subscriptions = {
             *self._aliases,
             *map(words_of, keyword.subscriptions),
             *(alias for alias, read in others.items() if not read.keyword.asked),
@@ -35,7 +35,7 @@ class OptOutReader:
         return length if len(longest_of(self._others, words)) <= length else 0
 
     def length_of_subscription(self, words: list[str]) -> int:
-        return len(longest_of(self._subscriptions, words))
+        return len(longest_of(self.subscriptions, words))
 
     def word_in(self, words: list[str], harmless: frozenset[str]) -> str | None:
         """Returns the opt-out word that may be meant: at the front, at the end or, if it means

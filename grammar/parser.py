@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import dropwhile
+from itertools import chain, dropwhile
 
 from grammar.answers import AnswerReader
 from grammar.compiled import (
@@ -25,12 +25,14 @@ from grammar.compiled import (
     compile_all,
     words_of,
 )
-from grammar.fields import FieldReader, holds_short_number
+from grammar.concepts import undrawn
+from grammar.fields import FieldReader, holds_long_number, holds_short_number
 from grammar.named_keyword import NamedKeyword, NamedKeywordReader
 from grammar.normalise import normalise
 from grammar.opt_out import OptOutReader
 from grammar.reading import NO, NO_FIELDS, YES, Command, Fields, Keyword, Misread, Reason, Words
 from grammar.redact import Redacted, Redactor
+from grammar.run_together import RunTogether
 from grammar.services import misdirection, service_of
 from grammar.signature import LONGEST_NAME, LONGEST_SIGNATURE, signature_pattern
 from grammar.slips import SlipReader
@@ -38,6 +40,7 @@ from grammar.slots import CODE
 from grammar.topics import FREE_TEXT, TopicReader
 from grammar.whole_message import WholeMessageReader
 
+MOST_BESIDE_PHRASE = 1  # words that say something else
 A_CODE = re.compile(CODE)
 
 
@@ -58,6 +61,9 @@ class Grammar:
         self._all = aliases
         self._own = {alias[0] for alias in self._alone}
         self._single = {alias[0] for alias in aliases if len(alias) == 1}
+        beside = [*words.function_words, *chain(*words.concepts.values())]
+        beside += [*words.fillers, *words.courtesy, *words.addressed]
+        self._run_together = RunTogether(self._single, beside, words.real_words)
         self._parse_word = cache(self._parse_text)  # most messages are a keyword alone
         self._phrases = {
             words_of(phrase): read
@@ -75,8 +81,10 @@ class Grammar:
         self._harmless = words.fillers | words.courtesy
         self._free = self._harmless | words.addressed
         self._beside_thanks = self._harmless | words.with_courtesy
-        self._signature = signature_pattern(words.signatures)
         self._opt_out = OptOutReader(self._read.values(), self._first)
+        about = [word for phrase in self._opt_out.subscriptions for word in phrase]
+        self._beside_phrase = self._free.union(words.answers.with_no, about)
+        self._signature = signature_pattern(words.signatures)
         self._bare = next((read for read in self._read.values() if read.keyword.bare), None)
 
     def usage(self, keyword: str) -> str:
@@ -93,14 +101,14 @@ class Grammar:
 
     def _parse_text(self, normal: str) -> Command | Misread:
         redacted = self._redactor.take_out(normal)
-        result = self._parse(redacted.text)
+        result = self._parse(self._run_together.part(redacted.text))
         if redacted.is_changed and not result.fields:
             return Misread(Reason.SECRET, result.keyword, word=result.word)
         return result
 
     def topic_of(self, text: str) -> str | None:
         """Returns the topic by which a text is read."""
-        normal = self._redactor.take_out(normalise(text)).text
+        normal = self._run_together.part(self._redactor.take_out(normalise(text)).text)
         found = self._topics.find(normal)
         named = self._named.read(normal, list(WORDS.finditer(normal))) if found else None
         if found is None or (named is not None and named.is_command):
@@ -116,9 +124,10 @@ class Grammar:
         words = [match[0] for match in found]
         body = self._without_signature(text)
         unsigned = words if body == text else WORDS.findall(body)
-        read = (
-            self._whole.read(body, unsigned) or self._by_phrase(words) or self._stop(body, unsigned)
-        )
+        read = self._whole.read(body, unsigned)
+        if read is None and (by_phrase := self._by_phrase(words)):
+            return by_phrase
+        read = read or self._stop(body, unsigned)
         if read is not None and read.keyword.id not in {YES, NO}:
             return Command(read.keyword.id, NO_FIELDS, " ".join(unsigned), "")
         if read is not None:
@@ -135,12 +144,13 @@ class Grammar:
             return misdirection(service, rest=" ".join(words))
         named = self._named.read(text, found)
         if named is not None and named.is_command:
-            command = self._in_doubt_of_stop(named.result, unsigned) or named.result
+            said = self._more_exact(named, text) or named.result
+            command = self._in_doubt_of_stop(said, unsigned) or said
             return self._with_answer(command, body) if words[0] in self._own else command
         result = (
             self._slips.read_free_text(text, words)
             or self._of_sentence(named, text, words)
-            or self._slips.read(text, words)
+            or self._slipped(text, words)
             or self._without_keyword(text, words)
         )
         return self._with_answer(self._in_doubt_of_stop(result, unsigned) or result, body)
@@ -218,14 +228,35 @@ class Grammar:
         is_ours = meant is None and self._topics.is_ours(words, named.words, leads=named.leads)
         return result if is_ours else meant
 
-    def _by_phrase(self, words: list[str]) -> CompiledKeyword | None:
-        """Returns whose phrase stands in the text, as one asks for no more SMS in one's own
-        words."""
+    def _more_exact(self, named: NamedKeyword, text: str) -> Command | None:
+        """Returns what the sentence is about, if that takes the number for what it is: a claim's,
+        or a card's of which something else is asked (PENGAJUAN JHT 190… DITOLAK)."""
+        meant = (
+            None if named.leads and isinstance(named.result, Command) else self._topics.read(text)
+        )
+        if not isinstance(meant, Command) or meant.keyword == named.result.keyword:
+            return None
+        nkp = meant.fields.get("nkp")
+        is_same_card = nkp is not None and nkp == named.result.fields.get("nkp")
+        is_claim = "number" in meant.fields and isinstance(named.result, Misread)
+        return meant if is_claim or (is_same_card and not named.leads) else None
+
+    def _slipped(self, text: str, words: list[str]) -> Command | Misread | None:
+        """Returns the keyword that has a typo, unless the sentence is about something else."""
+        is_other = not holds_long_number(text) and self._topics.names_other(words)
+        return None if is_other else self._slips.read(text, words)
+
+    def _by_phrase(self, words: list[str]) -> Command | None:
+        """Returns whose phrase stands in the text, as one asks for no more SMS in one's own words.
+        It is in doubt where more is said that may be about somebody else."""
         for index in range(len(words)):
             for length in range(min(LONGEST_ALIAS, len(words) - index), 0, -1):
                 read = self._phrases.get(tuple(words[index : index + length]))
                 if read is not None:
-                    return read
+                    beside = [*words[:index], *words[index + length :]]
+                    more = sum(word not in self._beside_phrase for word in beside)
+                    is_slip = more > MOST_BESIDE_PHRASE
+                    return Command(read.keyword.id, NO_FIELDS, " ".join(words), "", is_slip=is_slip)
         return None
 
     def _without_keyword(self, text: str, words: list[str]) -> Command | Misread:
@@ -246,8 +277,9 @@ class Grammar:
         if not words:
             symbols = [letter for letter in text if unicodedata.category(letter) == "So"]
             return bool(symbols) and not re.search(r"\d", text)
-        is_thanking = not self._courtesy.isdisjoint(words)
-        return is_thanking and self._beside_thanks.issuperset(words)
+        plain = [word if word in self._beside_thanks else undrawn(word) for word in words]
+        is_thanking = not self._courtesy.isdisjoint(plain)
+        return is_thanking and self._beside_thanks.issuperset(plain)
 
     def _leads_free_text(self, words: list[str]) -> bool:
         front = next((word for word in words if word not in self._harmless), "")

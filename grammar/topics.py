@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 
 from grammar.compiled import WORDS, CompiledKeyword, longest_of, words_of
 from grammar.concepts import ConceptReader
@@ -22,8 +23,9 @@ UNRELATED, NOTHING = "", " "
 # Words of a sentence that names nothing of ours: at most so many are unread, or one in so many.
 MOST_UNREAD, UNREAD_IN = 2, 2
 MOST_UNREAD_BEFORE = 1  # where it does not begin with the keyword
+NAME_LABEL, LONGEST_NAME = "NAMA", 4  # words of a name that is announced
 FREE_TEXT = "ISI"
-_NO_DIGITS = re.compile(r"[^\W\d_]+")
+_NO_DIGITS = re.compile(r"(?<![^\W_])[^\W\d_]+(?![^\W_])")  # a claim's number has letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class TopicReader:
         words = WORDS.findall(text)
         concepts = self._concepts.read(words)
         topics = self._find(concepts)
-        if not topics or not self._is_ours(concepts, len(words)):
+        if not topics or not self._is_ours(words, concepts):
             return None
         meant = self._meanings[topics[0].name]
         if holds_card_number(text) and not meant.read.has("NKP"):
@@ -81,7 +83,7 @@ class TopicReader:
         words = WORDS.findall(text.replace("%", " PERSEN "))
         concepts = self._concepts.read(words)
         topics = self._find(concepts)
-        if not topics or not self._is_ours(concepts, len(words)):
+        if not topics or not self._is_ours(words, concepts):
             return None
         name = topics[0].name
         return name, self._meanings[name].read.keyword.id
@@ -97,18 +99,30 @@ class TopicReader:
         concepts = self._concepts.read(words)
         if not self._related.isdisjoint(concepts):
             return True
-        unread = set(range(len(words))) - _positions(concepts) - set(keyword)
+        unread = self._unread(words, concepts) - set(keyword)
         most = MOST_UNREAD if leads else MOST_UNREAD_BEFORE
-        if " ".join(words[index] for index in keyword) in self._everyday:
+        said = " ".join(words[index] for index in keyword)
+        if said in self._everyday or said.removesuffix("NYA") in self._everyday:
             most -= 1
         return UNRELATED not in concepts and len(unread) <= most
 
-    def _is_ours(self, concepts: Mapping[str, set[int]], length: int) -> bool:
+    def _is_ours(self, words: Sequence[str], concepts: Mapping[str, set[int]]) -> bool:
         if not self._related.isdisjoint(concepts):
             return True
-        unread = length - len(_positions(concepts))
-        is_read = unread <= MOST_UNREAD or unread * UNREAD_IN <= length
+        unread = len(self._unread(words, concepts))
+        is_read = unread <= MOST_UNREAD or unread * UNREAD_IN <= len(words)
         return UNRELATED not in concepts and is_read
+
+    def _unread(self, words: Sequence[str], concepts: Mapping[str, set[int]]) -> set[int]:
+        """Returns the positions of words that say nothing to us. A name that is announced is read:
+        A/N BUDI SANTOSO."""
+        unread = set(range(len(words))) - _positions(concepts)
+        for index in range(len(words)):
+            length = self._fields.length_of_label(words, index, NAME_LABEL) if unread else 0
+            name = takewhile(unread.__contains__, range(index + length, len(words)))
+            if length:
+                unread -= set(islice(name, LONGEST_NAME))
+        return unread
 
     def _find(self, concepts: Mapping[str, object]) -> list[Topic]:
         """Returns the topics of a sentence in the order of the configuration."""
