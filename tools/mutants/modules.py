@@ -227,6 +227,7 @@ MODULES = (
         hints=("throttled", "tolak"),
     ),
     Module("grammar/topics.py", STRUCTURE, (TOPICS, NO_TOPIC, PARSER, TYPED)),
+    Module("grammar/run_together.py", STRUCTURE, ("tests/grammar/test_run_together.py",)),
     Module("grammar/concepts.py", STRUCTURE, (CONCEPTS, AFFIXES, STEMS, DRAWN, TOPICS)),
     Module("grammar/answers.py", STRUCTURE, (ANSWERS, NO_ANSWER, TOPICS, DECISION), hints=("ya",)),
     Module("grammar/slips.py", STRUCTURE, (SLIPS, PARSER, TYPED)),
