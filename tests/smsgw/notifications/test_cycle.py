@@ -173,6 +173,18 @@ def test_what_was_not_sent_in_its_time_is_dropped_and_counted(
     assert states(subscribed) == ["expired"]
 
 
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_on_a_holiday_it_is_sent_if_that_is_set(
+    subscribed: Runtime, clock: Clock, is_sent: bool
+) -> None:
+    day_off = with_settings(
+        subscribed, notification_holidays=is_sent, holidays=frozenset({subscribed.today})
+    )
+    assert cycle.run_due(changed(day_off)) == int(is_sent)
+    clock.moves(days=1)
+    assert cycle.run_due(day_off) == int(not is_sent)
+
+
 def test_by_night_it_waits_for_the_morning(subscribed: Runtime, clock: Clock) -> None:
     clock.now = datetime(2025, 10, 31, 12, 0, tzinfo=UTC)  # 21.00 WIT
     assert cycle.run_due(changed(subscribed)) == 0
