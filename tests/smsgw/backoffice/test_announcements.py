@@ -107,6 +107,7 @@ def test_an_announcement_for_nobody_is_listed(subscribed: Runtime) -> None:
     [
         ({"text_id": " "}, "id: There is no text."),
         ({"text_en": "x" * 126}, "en: It has 126 characters. 125 fit into one SMS."),
+        ({"text_en": "{" * 63}, "en: An SMS cannot contain this character: {"),  # it counts twice
         ({"text_id": "Tutup 😀"}, "id: An SMS cannot contain this character: 😀"),
         ({"text_id": "Lihat contoh.go.id"}, "id: An SMS must not contain links."),
         ({"expires_at": timedelta(days=-1)}, "until: Choose a day from today on, at most 30 days"),
