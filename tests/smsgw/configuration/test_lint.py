@@ -173,6 +173,12 @@ def test_the_linter_accepts_any_input(letters: str) -> None:
         assert isinstance(faults.warnings, list), typed
 
 
+def test_a_document_that_stays_the_same_is_checked_once() -> None:
+    found = lint.of(edited(add_custom_keywords))
+    assert lint.of(edited(add_custom_keywords)).read is found.read
+    assert lint.of(edited(lambda raw: None)).read is not found.read
+
+
 def test_a_time_is_refused_as_a_day() -> None:
     """Days are compared with days, each time that messages are answered."""
 
