@@ -230,16 +230,19 @@ class Grammar:
 
     def _more_exact(self, named: NamedKeyword, text: str) -> Command | None:
         """Returns what the sentence is about, if that takes the number for what it is: a claim's,
-        or a card's of which something else is asked (PENGAJUAN JHT 190… DITOLAK)."""
-        meant = (
-            None if named.leads and isinstance(named.result, Command) else self._topics.read(text)
-        )
-        if not isinstance(meant, Command) or meant.keyword == named.result.keyword:
+        or a card's whose claim is asked for (PENGAJUAN JHT 190… DITOLAK)."""
+        result = named.result
+        if named.leads and isinstance(result, Command):
             return None
+        meant = self._topics.read(text)
+        if not isinstance(meant, Command) or not self._read[meant.keyword].has("NOMOR"):
+            return None
+        if "number" in meant.fields and isinstance(result, Misread):
+            return meant
+        is_alias = result.keyword and result.word != self._read[result.keyword].poster.keyword
         nkp = meant.fields.get("nkp")
-        is_same_card = nkp is not None and nkp == named.result.fields.get("nkp")
-        is_claim = "number" in meant.fields and isinstance(named.result, Misread)
-        return meant if is_claim or (is_same_card and not named.leads) else None
+        is_same_card = nkp is not None and nkp == result.fields.get("nkp")
+        return meant if is_same_card and is_alias and not named.leads else None
 
     def _slipped(self, text: str, words: list[str]) -> Command | Misread | None:
         """Returns the keyword that has a typo, unless the sentence is about something else."""
