@@ -33,10 +33,11 @@ def test_a_topic_is_added_and_says_what_is_wrong(as_: As, rt: Runtime) -> None:
 def test_a_topic_moves_before_another(as_: As, rt: Runtime) -> None:
     visitor = as_(Role.EDITOR)
     visitor.get(PAGE)
-    visitor.submit("/no_answer/move", to="up")
+    assert f'formaction="{PAGE}no_answer/move"' in visitor.page
+    visitor.post(f"{PAGE}no_answer/move", to="up")
     assert list(current_draft(rt).raw["topics"])[:2] == ["no_answer", "unanswered"]
-    visitor.submit("/no_answer/move", to="down")
-    visitor.submit("/unanswered/move", to="up")  # it is the first
+    visitor.post(f"{PAGE}no_answer/move", to="down")
+    visitor.post(f"{PAGE}unanswered/move", to="up")  # it is the first
     assert list(current_draft(rt).raw["topics"])[:2] == ["unanswered", "no_answer"]
 
 
