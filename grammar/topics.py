@@ -21,7 +21,7 @@ from grammar.slots import KINDS, SlotShape
 # Names of concepts that nobody can give.
 UNRELATED, NOTHING = "", " "
 # Words of a sentence that names nothing of ours: at most so many are unread, or one in so many.
-MOST_UNREAD, UNREAD_IN = 2, 2
+MOST_UNREAD, UNREAD_IN = 2, 4
 MOST_UNREAD_BEFORE = 1  # where it does not begin with the keyword
 NAME_LABEL, LONGEST_NAME = "NAMA", 4  # words of a name that is announced
 FREE_TEXT = "ISI"

@@ -77,7 +77,7 @@ def test_messages_the_draft_recognises_are_left_out(rt: Runtime, wrote: Wrote) -
 
 
 def test_proposed_words_keep_their_order(rt: Runtime, wrote: Wrote) -> None:
-    wrote(*["kapan nih rumah dong cair"] * 3)
+    wrote(*["kapan nih plat dong jadi"] * 3)
     proposed = gathered(rt).shapes[0].proposal
     raw, _ = unrecognised.accept(SHIPPED, Alias(proposed.words, "klaim"), proposed.words)
     assert gathered(rt, raw).shapes == []
