@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import yaml
@@ -20,7 +21,7 @@ from tools.sentences.word_lists import without_topic
 
 TOPICS = yaml.load(shipped_text(), yaml.CSafeLoader)["topics"]
 PHRASES = sorted({word for listed in shipped().words.concepts.values() for word in listed})
-MOST_TIMES = 8.0  # that 1,600 characters take as long as 400
+MOST_TIMES = 5.0  # that 1,600 characters take as long as 400
 
 
 def test_all_is_understood_as_the_file_says() -> None:
@@ -71,9 +72,12 @@ def seconds(run: Callable[[], object]) -> float:
     return best
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_time_grows_with_the_length_of_a_sentence(seed: int) -> None:
+def test_time_grows_with_the_length_of_a_sentence() -> None:
+    """Over several texts: what the first part of one says may cost little by itself."""
     parse = compiler.load_shipped().grammar.parse
-    words = " ".join(random.Random(seed).choices(PHRASES, k=MAX_CHARACTERS))
-    short, long = (words[:size] for size in (400, MAX_CHARACTERS))
-    assert seconds(lambda: parse(long)) < MOST_TIMES * seconds(lambda: parse(short))
+    short = long = 0.0
+    for seed in range(6):
+        words = " ".join(random.Random(seed).choices(PHRASES, k=MAX_CHARACTERS))
+        short += seconds(partial(parse, words[:400]))
+        long += seconds(partial(parse, words[:MAX_CHARACTERS]))
+    assert long < MOST_TIMES * short
