@@ -1,11 +1,12 @@
 """Queues the notifications that are due: few at a time, so that they are spread and can be stopped,
 and only while nothing else waits for the sender ID."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
 from handlers import notification
+from handlers.changes import NotificationKind
 from handlers.question import Caller
 from smsgw import logs
 from smsgw.ledger import optional_views
@@ -126,7 +127,8 @@ def _write(rt: Runtime, decisions: Sequence[tuple[Event, Decision]], room: int) 
         if not expiry_notices.is_spent(rt, each.known.caller.phone, spending)
     ]
     with rt.writing() as tx:
-        allowed = [each for each in affordable if _may_be_sent(tx, each.event)][:room]
+        sent_now = _sent_now(tx, {(each.event.kind, each.event.run_id) for each in affordable})
+        allowed = [each for each in affordable if each.event.run_id in sent_now][:room]
         most = rt.settings.notification_segments
         allowed = allowed[: budget.take(tx, rt.today, len(allowed), most)]
         sent = composing.send(rt, tx, centre, allowed)
@@ -137,9 +139,14 @@ def _write(rt: Runtime, decisions: Sequence[tuple[Event, Decision]], room: int) 
     return len(sent)
 
 
-def _may_be_sent(tx: Transaction, event: Event) -> bool:
-    """Tells whether nobody paused or stopped it since; both stay so until the transaction ends."""
-    # The kind before the run, as everywhere: no deadlock.
-    is_sent = kinds.read(tx, event.kind, locks=True).is_sent
-    run = runs.one(tx, event.run_id, locks=True)
-    return is_sent and run is not None and run.state is RunState.SENDING
+def _sent_now(tx: Transaction, of_runs: Collection[tuple[NotificationKind, int]]) -> set[int]:
+    """Returns the runs that nobody paused or stopped since; they stay so until the transaction
+    ends."""
+    sent = set()
+    for kind, run_id in sorted(of_runs):
+        # The kind before the run, as everywhere: no deadlock.
+        is_sent = kinds.read(tx, kind, locks=True).is_sent
+        run = runs.one(tx, run_id, locks=True)
+        if is_sent and run is not None and run.state is RunState.SENDING:
+            sent.add(run_id)
+    return sent
