@@ -37,7 +37,7 @@ class Cycle:
 
     def __init__(self, rt: Runtime) -> None:
         self._rt = rt
-        self._settled_up_to = 0
+        self._settled_up_to: settling.Place | None = None
         self._settle_at: datetime | None = None
 
     def step(
@@ -68,7 +68,7 @@ class Cycle:
             expired = events.expire(tx)
             if after is None:
                 runs.finish(tx)
-        self._settled_up_to = after or 0
+        self._settled_up_to = after
         if after is None and expired < events.AT_ONCE:
             self._settle_at = now + LOOKS_EVERY
         if expired:

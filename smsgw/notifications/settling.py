@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, literal, select, tuple_
 
 from smsgw.messaging import notification_replies
 from smsgw.notifications import events
@@ -21,20 +21,24 @@ from smsgw.storage.transaction import Transaction
 AT_ONCE = 1000  # rows
 REPORTED_WITHIN = timedelta(days=7)  # later no report is waited for
 
+Place = tuple[datetime, int]  # of a notification: when it was made, and its id
 
-def settle(tx: Transaction, after: int) -> int | None:
-    """Learns what became of notifications behind the id `after`, some at a time. Returns where to
-    go on; None at the end."""
-    first = select(notifications.c.id).where(notifications.c.made_at > tx.now - REPORTED_WITHIN)
-    oldest = first.order_by(notifications.c.made_at).limit(1).scalar_subquery()
+
+def settle(tx: Transaction, after: Place | None) -> Place | None:
+    """Learns what became of notifications behind the place `after`, some at a time. Returns where
+    to go on; None at the end."""
+    place = tuple_(notifications.c.made_at, notifications.c.id)
+    made_at, id_ = after or (tx.now - REPORTED_WITHIN, 0)
+    begins = tuple_(literal(made_at, notifications.c.made_at.type), id_)
     rows = tx.connection.execute(
-        select(notifications.c.id, notifications.c.state, notifications.c.expires_at)
+        select(notifications.c.id, notifications.c.made_at, notifications.c.state)
+        .add_columns(notifications.c.expires_at)
         .add_columns(replies.c.state.label("reply_state"), replies.c.code)
         .add_columns(notification_runs.c.state.label("run_state"))
         .join(replies, replies.c.id == notifications.c.reply_id)
         .outerjoin(notification_runs, notification_runs.c.id == notifications.c.run_id)
-        .where(UNSETTLED, notifications.c.id > after, notifications.c.id >= oldest)
-        .order_by(notifications.c.id)
+        .where(UNSETTLED, place > begins)
+        .order_by(notifications.c.made_at, notifications.c.id)
         .limit(AT_ONCE)
     ).all()
     moved = defaultdict[NotificationState, list[int]](list)
@@ -44,7 +48,7 @@ def settle(tx: Transaction, after: int) -> int | None:
             moved[state].append(row.id)
     for state, ids in moved.items():
         events.settle(tx, ids, state)
-    return rows[-1].id if len(rows) == AT_ONCE else None
+    return (rows[-1].made_at, rows[-1].id) if len(rows) == AT_ONCE else None
 
 
 REACHED = {

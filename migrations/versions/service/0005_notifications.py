@@ -165,7 +165,7 @@ def _create_notifications() -> None:
     op.create_index("ix_notifications_run_id", table, ["run_id", "state"])
     op.create_index("ix_notifications_made_at", table, ["made_at"])
     _create_partial_index("ix_notifications_planned", table, ["due_at", "id"], PLANNED)
-    _create_partial_index("ix_notifications_unsettled", table, ["id"], UNSETTLED)
+    _create_partial_index("ix_notifications_unsettled", table, ["made_at", "id"], UNSETTLED)
 
 
 def _create_partial_index(name: str, table: str, columns: list[str], where: sa.TextClause) -> None:

@@ -175,6 +175,7 @@ Index(
 )
 Index(
     "ix_notifications_unsettled",
+    notifications.c.made_at,
     notifications.c.id,
     sqlite_where=UNSETTLED,
     postgresql_where=UNSETTLED,

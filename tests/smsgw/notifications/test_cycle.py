@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text, update
 
 from handlers.changes import NotificationKind
 from smsgw.carriers.carrier import Delivery, Report
@@ -17,10 +17,18 @@ from smsgw.notifications import cycle, events, kinds, runs
 from smsgw.notifications.cycle import Cycle
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import attempts
+from smsgw.storage.tables.notifications import notifications
 from smsgw.storage.tables.security import audit
 from tests.conftest import P1, P1_NKP, P2, P2_NKP, Clock, on_sqlite
 from tests.support.conversation import say, set_number_on_file
-from tests.support.notified import send, set_total, states, switch_on, told
+from tests.support.notified import (
+    send,
+    set_total,
+    states,
+    subscribe_to_balance,
+    switch_on,
+    told,
+)
 
 BALANCE = NotificationKind.BALANCE
 
@@ -50,6 +58,22 @@ def test_a_changed_balance_is_told_once(subscribed: Runtime, clock: Clock) -> No
         clock.moves(hours=1)
         assert cycle.run_due(subscribed) == 0
     assert states(subscribed) == ["sent"]
+
+
+def test_what_became_of_each_is_learned_in_whichever_order_they_were_made(
+    rt: Runtime, clock: Clock
+) -> None:
+    """Of two that are written at the same time, the one with the lower id may be the later one."""
+    subscribe_to_balance(rt)
+    clock.moves(hours=1)
+    assert cycle.run_due(rt) == 2
+    lowest = select(func.min(notifications.c.id)).scalar_subquery()
+    with rt.writing() as tx:
+        later = update(notifications).where(notifications.c.id == lowest)
+        tx.connection.execute(later.values(made_at=tx.now + timedelta(milliseconds=1)))
+    send(rt)
+    Cycle(rt).step()
+    assert states(rt) == ["sent", "sent"]
 
 
 def test_nobody_is_told_who_did_not_ask(subscribed: Runtime, clock: Clock) -> None:
