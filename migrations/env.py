@@ -3,7 +3,8 @@
 from alembic import context
 from sqlalchemy import text
 
-from smsgw.storage.migrations import LOCKED_FOR, is_declared
+from smsgw.storage.migrations import is_declared
+from smsgw.storage.schema_version import LOCKED_FOR
 
 CONNECTION = context.config.attributes["connection"]
 LOCK = 7_267_493  # any number, the same for every migrator

@@ -9,7 +9,6 @@ from pathlib import Path
 from handlers import HANDLERS
 from smsgw import settings
 from smsgw.configuration import compiler
-from smsgw.storage import migrations
 from smsgw.transcripts import collection
 
 ROOT = Path(__file__).parent.parent
@@ -77,8 +76,3 @@ def test_every_threat_names_an_existing_test() -> None:
             assert any(name == file and f"def {test}(" in source for name, source in sources), (
                 f"{file}::{test}"
             )
-
-
-def test_each_history_has_one_head() -> None:
-    assert migrations.head("service")
-    assert migrations.head("ledger")

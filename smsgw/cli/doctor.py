@@ -21,7 +21,7 @@ from smsgw.ledger_access import is_service
 from smsgw.operations import queue, startup
 from smsgw.registry import holidays
 from smsgw.runtime import Runtime
-from smsgw.storage import clock_check, keys, migrations, partitions
+from smsgw.storage import clock_check, keys, partitions, schema_version
 from smsgw.storage.crypto import Unreadable
 from smsgw.variables import SettingsError
 
@@ -102,10 +102,10 @@ def _foreign(rt: Runtime) -> str | None:
     return f"{findings[0]} (and {len(findings) - 1} more: run smsgw ledger check)"
 
 
-def _schema(rt: Runtime, which: migrations.Which, remedy: str) -> str | None:
+def _schema(rt: Runtime, which: schema_version.Which, remedy: str) -> str | None:
     engine = rt.service if which == "service" else rt.ledger.engine
     try:
-        return migrations.fault(engine, which, remedy)
+        return schema_version.fault(engine, which, remedy)
     except SQLAlchemyError as error:
         cause = _cause(error)
         return f"it cannot be used ({cause}); {_remedy(engine, cause)}"

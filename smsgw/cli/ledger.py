@@ -27,7 +27,7 @@ from smsgw.ledger.inspection import inspection
 from smsgw.ledger.inspection.inspection import LATEST
 from smsgw.ledger_access import is_service
 from smsgw.runtime import Runtime
-from smsgw.storage import audit, engines, migrations
+from smsgw.storage import audit, engines, migrations, schema_version
 from smsgw.storage.audit import Act
 
 MOST_DECOYS = 1_000_000
@@ -280,7 +280,7 @@ def _import_engine(rt: Runtime) -> Engine:
         migrations.require_home(engine)
     except migrations.NoSchemaHere as error:
         raise click.ClickException(str(error)) from None
-    fault = migrations.fault(engine, "ledger", "smsgw migrate --ledger")
+    fault = schema_version.fault(engine, "ledger", "smsgw migrate --ledger")
     if fault is not None:
         raise click.ClickException(f"the ledger cannot be used: {fault}")
     return engine

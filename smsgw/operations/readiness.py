@@ -7,13 +7,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from smsgw import logs
 from smsgw.operations import queue
 from smsgw.runtime import Runtime
-from smsgw.storage import deadlines, migrations
+from smsgw.storage import deadlines, schema_version
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import bindings, phones
 
 VERSION: Select[str] = select(column("version_num", String)).select_from(
-    table(migrations.VERSION_TABLES["service"])
+    table(schema_version.VERSION_TABLES["service"])
 )
 WRITE_WITHIN = 1.0  # seconds
 LOCKED_FOR = 900  # milliseconds; shorter, so that the connection is not cut
@@ -36,11 +36,11 @@ def has_database(rt: Runtime) -> bool:
         rt.clock_check.is_right()  # the log says so where it is not
     except (SQLAlchemyError, Unreadable):
         return False
-    if at != migrations.head("service"):
-        log.error(
-            "the database schema is a different version", at=at, needed=migrations.head("service")
-        )
-    return at == migrations.head("service")
+    is_usable = at == schema_version.head("service")
+    if not is_usable:
+        needed = schema_version.head("service")
+        log.error("the database schema is a different version", at=at, needed=needed)
+    return is_usable
 
 
 def parts_beside_database(rt: Runtime) -> dict[str, bool | None]:

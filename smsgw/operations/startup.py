@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from smsgw import logs, runtime
 from smsgw.runtime import Runtime
 from smsgw.settings import Settings
-from smsgw.storage import migrations
+from smsgw.storage import schema_version
 from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
@@ -47,9 +47,9 @@ def opened(settings: Settings) -> Runtime:
 def schema_fault(rt: Runtime) -> str | None:
     """Returns what is wrong with the service's schema, or the ledger's if we own it. Raises
     SQLAlchemyError."""
-    fault = migrations.fault(rt.service, "service", "smsgw migrate")
+    fault = schema_version.fault(rt.service, "service", "smsgw migrate")
     if fault is None and rt.settings.ledger_url is None:
-        fault = migrations.fault(rt.ledger.engine, "ledger", "smsgw migrate")
+        fault = schema_version.fault(rt.ledger.engine, "ledger", "smsgw migrate")
     return f"the database cannot be used: {fault}" if fault else None
 
 

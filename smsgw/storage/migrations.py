@@ -1,39 +1,25 @@
-"""Brings a database's schema to where this version needs it.
+"""Brings a database's schema to where this version needs it, by Alembic.
 
 There are two histories, each with one head: the service's tables, and the ledger's, which may live
 in the same database or in one of its own.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import OperationalError
 
 from smsgw.storage import partitions
+from smsgw.storage.schema_version import HAVE_SCHEMAS, VERSION_TABLES, Which, current, head
 
-Which = Literal["service", "ledger"]
 PATIENCE = 60.0  # seconds for another migrator to be done, on SQLite
 TRIES, PAUSE = 3, 2.0  # seconds between two; who waits behind us is let through
-LOCKED_FOR = "3s"  # others wait behind who waits for a table, and messages for 5 s at most
 LOCK_NOT_AVAILABLE = "55P03"
-NUMBER = re.compile(r"[0-9]{4}")
-LATER = re.compile(r"(?P<number>[0-9]{4})_from_(?P<oldest>[0-9]{4})")
-VERSION_TABLES: dict[Which, str] = {"service": "alembic_version", "ledger": "ledger_version"}
-
-
-# Where a schema of ours can be: elsewhere the ledger is somebody's own.
-HAVE_SCHEMAS = {"postgresql", "sqlite"}
 
 
 class NoSchemaHere(Exception):
@@ -65,7 +51,7 @@ def downgrade(engine: Engine, which: Which, revision: str) -> None:
 
     def change() -> None:
         with _rebuilding(engine) as connection:
-            command.downgrade(_config(which, connection=connection), revision)
+            _run(connection, "downgrade", which, revision)
 
     _try(engine, change)
 
@@ -75,48 +61,10 @@ def is_declared(name: str | None, kind: str, _parent: object) -> bool:
     return kind != "table" or not partitions.is_partition(name or "")
 
 
-@cache
-def head(which: Which) -> str | None:
-    return ScriptDirectory.from_config(_config(which)).get_current_head()
-
-
-def fault(engine: Engine, which: Which, remedy: str) -> str | None:
-    """Returns what is wrong with a schema; None where this version can run with it. Raises
-    SQLAlchemyError."""
-    at, wanted = current(engine, which), head(which)
-    if at == wanted or runs_with(wanted, at):
-        return None
-    problem = f"its schema is {at or 'absent'}, not {wanted}; run {remedy}"
-    is_known = at is None or at in _known(which)
-    return problem if is_known else f"{problem}, or start the version that it is for"
-
-
-def runs_with(own: str | None, at: str | None) -> bool:
-    """Tells whether the version whose newest revision is `own` can run with the later schema `at`,
-    which says so itself: 0003_from_0002 leaves all that a version of 0002 needs."""
-    later, known = LATER.fullmatch(at or ""), NUMBER.match(own or "")
-    return bool(later and known and later["oldest"] <= known[0] < later["number"])
-
-
-def current(engine: Engine, which: Which) -> str | None:
-    """Returns the revision of the schema; None if the database was never migrated."""
-    with engine.connect().execution_options(read_only=True) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCKED_FOR}'"))
-        table = {"version_table": VERSION_TABLES[which]}
-        return MigrationContext.configure(connection, opts=table).get_current_revision()
-
-
-@cache
-def _known(which: Which) -> frozenset[str]:
-    scripts = ScriptDirectory.from_config(_config(which))
-    return frozenset(each.revision for each in scripts.walk_revisions())
-
-
 def _upgrade(engine: Engine, which: Which, revision: str) -> None:
     if revision != "head" or current(engine, which) != head(which):
         with _rebuilding(engine) as connection:
-            command.upgrade(_config(which, connection=connection), revision)
+            _run(connection, "upgrade", which, revision)
     if which == "service" and revision == "head" and partitions.has_partitions(engine):
         with engine.connect() as connection:
             missing = partitions.missing(connection, datetime.now(UTC))
@@ -179,11 +127,16 @@ def _rebuilding(engine: Engine) -> Iterator[Connection]:
             driver.execute("PRAGMA foreign_keys=ON")
 
 
-def _config(which: Which, **attributes: object) -> Config:
+def _run(
+    connection: Connection, way: Literal["upgrade", "downgrade"], which: Which, revision: str
+) -> None:
+    from alembic import command  # what only answers and sends does without
+    from alembic.config import Config
+
     scripts = resources.files("migrations")
     config = Config()
     config.set_main_option("script_location", str(scripts))
     config.set_main_option("version_locations", str(scripts / "versions" / which))
     config.set_main_option("path_separator", "newline")
-    config.attributes.update(attributes, version_table=VERSION_TABLES[which])
-    return config
+    config.attributes.update(connection=connection, version_table=VERSION_TABLES[which])
+    getattr(command, way)(config, revision)

@@ -22,7 +22,7 @@ from smsgw.ledger.inspection import columns, contents, plans, replica, rights
 from smsgw.ledger.inspection.finding import Finding
 from smsgw.ledger.statements import FOR_SEVERAL, PING
 from smsgw.ledger.values import RawType, nkp_of, read_nkp
-from smsgw.storage import engines, migrations
+from smsgw.storage import engines, schema_version
 from smsgw.storage.bulk import BulkSelect
 from smsgw.storage.tables.ledger import participants
 
@@ -201,14 +201,14 @@ class Inspection:
 
 def is_ours(engine: Engine) -> bool:
     """Tells whether the ledger's tables are ours. Raises SQLAlchemyError."""
-    has_schema = engine.dialect.name in migrations.HAVE_SCHEMAS
-    return has_schema and migrations.current(engine, "ledger") is not None
+    has_schema = engine.dialect.name in schema_version.HAVE_SCHEMAS
+    return has_schema and schema_version.current(engine, "ledger") is not None
 
 
 def is_foreign(engine: Engine) -> bool:
     """Tells whether somebody else keeps the ledger: not where it has no tables at all. Raises
     SQLAlchemyError."""
-    if engine.dialect.name not in migrations.HAVE_SCHEMAS:
+    if engine.dialect.name not in schema_version.HAVE_SCHEMAS:
         return True
     if is_ours(engine):
         return False

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from smsgw.app import create_app
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations
+from smsgw.storage import migrations, schema_version
 from tests.support.commands import forked
 from tests.support.processes import free_port, smsgw
 from tests.support.waiting import eventually
@@ -110,7 +110,7 @@ def test_a_running_process_notices_a_changed_schema(rt: Runtime) -> None:
         with capture_logs() as logged:
             answer = client.get("/readyz")
         assert (answer.status_code, answer.json["parts"]["database"]) == (503, False)
-        assert {"at": "0099", "needed": migrations.head("service")}.items() <= logged[0].items()
+        assert {"at": "0099", "needed": schema_version.head("service")}.items() <= logged[0].items()
         with rt.service.begin() as connection:
             connection.exec_driver_sql("DROP TABLE alembic_version")
         assert client.get("/readyz").status_code == 503

@@ -9,8 +9,8 @@ from sqlalchemy import func, inspect, select
 
 from smsgw import settings
 from smsgw.runtime import Runtime
-from smsgw.storage import engines, migrations
-from smsgw.storage.migrations import Which
+from smsgw.storage import engines, migrations, schema_version
+from smsgw.storage.schema_version import Which
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.types import service
 from tests.conftest import KEY, P1, STRANGER
@@ -26,17 +26,17 @@ def test_upgrade_creates_the_tables_and_downgrade_drops_them(
     database_url: str, which: Which
 ) -> None:
     engine = engines.engine(database_url)
-    assert migrations.current(engine, which) is None
+    assert schema_version.current(engine, which) is None
     for _ in range(2):
         migrations.upgrade(engine, which)
-        assert migrations.current(engine, which) == migrations.head(which)
+        assert schema_version.current(engine, which) == schema_version.head(which)
         with engine.connect() as connection:
-            options = {"version_table": migrations.VERSION_TABLES[which], "compare_type": True}
+            options = {"version_table": schema_version.VERSION_TABLES[which], "compare_type": True}
             options["include_name"] = migrations.is_declared
             context = MigrationContext.configure(connection, opts=options)
             assert compare_metadata(context, METADATA[which]) == []
         migrations.downgrade(engine, which, "base")
-        left = set(inspect(engine).get_table_names()) - set(migrations.VERSION_TABLES.values())
+        left = set(inspect(engine).get_table_names()) - set(schema_version.VERSION_TABLES.values())
         assert left == set()
     engine.dispose()
 
@@ -75,8 +75,8 @@ def test_both_histories_share_a_database_and_two_migrators_do_not_race(
     assert [done.returncode for done in racing] == [0, 0, 0]
     engine = engines.engine(environ["DATABASE_URL"])
     ledger = engines.engine(settings.load(environ).participant_ledger_url)
-    assert migrations.current(engine, "service") == migrations.head("service")
-    assert migrations.current(ledger, "ledger") == migrations.head("ledger")
+    assert schema_version.current(engine, "service") == schema_version.head("service")
+    assert schema_version.current(ledger, "ledger") == schema_version.head("ledger")
     for each in (engine, ledger):
         each.dispose()
 
@@ -103,7 +103,7 @@ def test_a_blocking_reader_is_named_and_blocks_nobody_else(
     blocked = [each for each in waits if each > 1]
     assert blocked
     assert min(blocked) < 5  # once a try: a loaded machine delays one of them
-    assert migrations.current(engine, "service") == migrations.head("service")
+    assert schema_version.current(engine, "service") == schema_version.head("service")
     migrations.downgrade(engine, "service", "base")  # when it has ended
     engine.dispose()
 
@@ -147,51 +147,3 @@ def test_an_import_does_not_delay_the_start(tmp_path: Path) -> None:
         migrations.upgrade(engine, "ledger")
         assert time.monotonic() - started < migrations.PATIENCE / 2
     engine.dispose()
-
-
-@pytest.mark.parametrize(
-    ("own", "at", "runs"),
-    [
-        ("0001", "0002_from_0001", True),
-        ("0002_from_0001", "0003_from_0001", True),
-        ("0002_from_0001", "0003_from_0002", True),
-        ("0001", "0003_from_0002", False),
-        ("0002", "0003", False),
-        ("0003_from_0002", "0002_from_0001", False),
-        ("0001", "0001_from_0001", False),
-        ("0001", None, False),
-        (None, "0002_from_0001", False),
-    ],
-)
-def test_a_later_schema_says_which_versions_may_run_with_it(
-    own: str | None, at: str | None, runs: bool
-) -> None:
-    assert migrations.runs_with(own, at) == runs
-
-
-@pytest.mark.parametrize(("revision", "runs"), [("9999_from_0001", True), ("9999", False)])
-def test_a_process_starts_on_a_later_schema_that_allows_it(
-    rt: Runtime, revision: str, runs: bool
-) -> None:
-    for which in METADATA:
-        table = migrations.VERSION_TABLES[which]
-        engine = rt.service if which == "service" else rt.ledger.engine
-        before = migrations.current(engine, which)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"UPDATE {table} SET version_num = '{revision}'")
-        try:
-            assert (migrations.fault(engine, which, "smsgw migrate") is None) == runs
-        finally:
-            with engine.begin() as connection:
-                connection.exec_driver_sql(f"UPDATE {table} SET version_num = '{before}'")
-
-
-@pytest.mark.parametrize("which", ["service", "ledger"])
-def test_each_revision_has_a_number_and_names_an_older_version(which: Which) -> None:
-    numbers = sorted(migrations._known(which))
-    assert numbers[0] == "0001"
-    for number, revision in enumerate(numbers, 1):
-        assert migrations.NUMBER.match(revision)
-        assert int(revision[:4]) == number
-        later = migrations.LATER.fullmatch(revision)
-        assert revision == f"{number:04}" or (later and int(later["oldest"]) < number)
