@@ -36,7 +36,7 @@ def has_database(rt: Runtime) -> bool:
         rt.clock_check.is_right()  # the log says so where it is not
     except (SQLAlchemyError, Unreadable):
         return False
-    is_usable = at == schema_version.head("service")
+    is_usable = schema_version.is_usable("service", at)
     if not is_usable:
         needed = schema_version.head("service")
         log.error("the database schema is a different version", at=at, needed=needed)

@@ -5,9 +5,12 @@ from importlib import resources
 import pytest
 from alembic.script import ScriptDirectory
 
+from smsgw.app import create_app
 from smsgw.runtime import Runtime
 from smsgw.storage import schema_version
 from smsgw.storage.schema_version import Which
+from tests.conftest import on_sqlite
+from tests.support.waiting import eventually
 
 WHICH: tuple[Which, ...] = ("service", "ledger")
 
@@ -47,6 +50,17 @@ def test_a_process_starts_on_a_later_schema_that_allows_it(
         finally:
             with engine.begin() as connection:
                 connection.exec_driver_sql(f"UPDATE {table} SET version_num = '{before}'")
+
+
+@on_sqlite
+@pytest.mark.parametrize(("revision", "status"), [("9999_from_0001", 200), ("9999", 503)])
+def test_a_process_is_ready_on_a_later_schema_that_allows_it(
+    rt: Runtime, revision: str, status: int
+) -> None:
+    with rt.service.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+    with create_app(rt).test_client() as client:
+        eventually(lambda: client.get("/readyz").status_code == status)
 
 
 @pytest.mark.parametrize("which", WHICH)
