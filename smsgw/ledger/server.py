@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, RowMapping
+from sqlalchemy import Connection, Engine, Result, RowMapping
 from sqlalchemy.exc import DBAPIError
 
 from smsgw.ledger.circuit_breaker import Circuit
@@ -12,7 +12,7 @@ from smsgw.storage import engines
 
 DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
 
-Ask = Callable[[Connection], CursorResult[*tuple[Any, ...]]]
+Ask = Callable[[Connection], Result[*tuple[Any, ...]]]
 
 
 class Server:

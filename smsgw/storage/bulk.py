@@ -19,8 +19,8 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    CursorResult,
     Integer,
+    Result,
     Select,
     Table,
     Text,
@@ -40,6 +40,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 from smsgw.storage.monthly_ids import first_id, free_ids, is_monthly, made_at, next_id
+from smsgw.storage.prepared import Prepared
 from smsgw.storage.transaction import Conflict
 
 PLACE, ROWS, COUNT, KEYS, FIRST = "place", "rows", "row_count", "keys", "first_id"
@@ -62,16 +63,28 @@ class BulkSelect:
         self._columns = columns
         self._from_list = build(_among(columns))
         self._from_all = build(_among_all(columns, is_typed))
+        self._prepared = Prepared(self._from_all)
 
     def run(
         self, connection: Connection, keys: Sequence[Any], **parameters: object
-    ) -> CursorResult[*tuple[Any, ...]]:
-        if connection.dialect.name != "postgresql":
-            return connection.execute(self._from_list, {KEYS: list(keys), **parameters})
-        if len(self._columns) > 1:
-            rows = [dict(zip(map(str, range(len(key))), key, strict=True)) for key in keys]
-            return connection.execute(self._from_all, {**_few(rows), **parameters})
-        return connection.execute(self._from_all, {KEYS: list(keys), **parameters})
+    ) -> Result[*tuple[Any, ...]]:
+        given = {**self._given(connection, keys), **parameters}
+        if connection.dialect.name == "postgresql":
+            return self._prepared.run(connection, given)
+        return connection.execute(self._from_list, given)
+
+    def asked(
+        self, connection: Connection, keys: Sequence[Any]
+    ) -> tuple[Select[*tuple[Any, ...]], Row]:
+        """Returns the statement that is run, and its parameters."""
+        is_postgres = connection.dialect.name == "postgresql"
+        statement = self._from_all if is_postgres else self._from_list
+        return statement, self._given(connection, keys)
+
+    def _given(self, connection: Connection, keys: Sequence[Any]) -> dict[str, object]:
+        if connection.dialect.name == "postgresql" and len(self._columns) > 1:
+            return _few([dict(zip(map(str, range(len(key))), key, strict=True)) for key in keys])
+        return {KEYS: list(keys)}
 
 
 class BulkIds:
@@ -82,7 +95,7 @@ class BulkIds:
         self._tables = tables
         count, first = bindparam(COUNT, type_=Integer), bindparam(FIRST, type_=BigInteger)
         of_rows = (next_id(table, first) for table in tables)
-        self._next = select(*of_rows).select_from(func.generate_series(1, count))
+        self._next = Prepared(select(*of_rows).select_from(func.generate_series(1, count)))
 
     def take(self, connection: Connection, count: int, at: datetime) -> list[tuple[int, ...]]:
         """Returns `count` times an id for each table, of the month of `at`. On SQLite, where one
@@ -90,7 +103,7 @@ class BulkIds:
         first = first_id(at)
         if connection.dialect.name == "postgresql":
             given = {COUNT: count, FIRST: first}
-            return [tuple(row) for row in connection.execute(self._next, given)]
+            return [tuple(row) for row in self._next.run(connection, given)]
         free = (free_ids(connection, table, first, count) for table in self._tables)
         return list(zip(*free, strict=True))
 
@@ -103,7 +116,7 @@ class BulkInsert:
         self._table, self._names = table, names
         self._key = next(iter(table.primary_key.columns))
         self._month_of = made_at(table) if is_monthly(table) and "id" not in names else None
-        self._from_json = self._given("")
+        self._from_json = Prepared(self._given(""))
         self._alone = insert(table)
         self._one = self._alone.returning(self._key, sort_by_parameter_order=True)
 
@@ -113,7 +126,7 @@ class BulkInsert:
             return []
         if connection.dialect.name != "postgresql":
             return list(connection.execute(self._one, self._numbered(connection, rows)).scalars())
-        made = connection.execute(self._from_json, self.parameters(rows))
+        made = self._from_json.run(connection, self.parameters(rows))
         return sorted(made.scalars())  # they are given in the order of the rows
 
     def count(self, connection: Connection, rows: Sequence[Row]) -> int:
@@ -161,7 +174,7 @@ class BulkUpdate:
         self, types: Mapping[str, TypeEngine[Any]], build: Callable[[Columns], Update]
     ) -> None:
         self._types, self._build = types, build
-        self._from_json = self._given("")
+        self._from_json = Prepared(self._given(""))
         self._one = build({name: bindparam(name, type_=type_) for name, type_ in types.items()})
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
@@ -170,7 +183,7 @@ class BulkUpdate:
             return 0
         if connection.dialect.name != "postgresql":
             return connection.execute(self._one, list(rows)).rowcount
-        return connection.execute(self._from_json, self.parameters(rows)).rowcount
+        return self._from_json.count(connection, self.parameters(rows))
 
     def count(self, connection: Connection, rows: Sequence[Row]) -> int:
         return self.run(connection, rows)
@@ -205,7 +218,7 @@ def write_all(connection: Connection, writes: Sequence[Write]) -> None:
         for place, each in enumerate(wanted):
             given |= each.statement.parameters(each.rows, _part(place))
         joined = _joined(tuple(each.statement for each in wanted))
-        counts = tuple(connection.execute(joined, given).one())
+        counts = tuple(joined.run(connection, given).one())
     else:
         counts = tuple(each.statement.count(connection, each.rows) for each in wanted)
     if counts != tuple(len(each.rows) for each in wanted):
@@ -213,14 +226,15 @@ def write_all(connection: Connection, writes: Sequence[Write]) -> None:
 
 
 @cache
-def _joined(statements: tuple[BulkInsert | BulkUpdate, ...]) -> Select[*tuple[Any, ...]]:
+def _joined(statements: tuple[BulkInsert | BulkUpdate, ...]) -> Prepared:
     """Builds one statement that runs all, in their order, and tells of how many rows each was."""
     parts = [each.part(_part(place)) for place, each in enumerate(statements)]
-    return select(*(select(func.count()).select_from(each).scalar_subquery() for each in parts))
+    counts = (select(func.count()).select_from(each).scalar_subquery() for each in parts)
+    return Prepared(select(*counts))
 
 
 def _part(place: int) -> str:
-    return f"part_{place}"
+    return f"p{place}"
 
 
 def _among(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 from sqlalchemy import event, func, select, update
 
 from smsgw import responder
@@ -112,6 +113,16 @@ def test_fifty_cost_as_many_statements_as_one(bound: Runtime, many: int) -> None
         made = together(bound, [answering(bound, 1 + i) for i in range(many)])
         assert all("Saldo" in text_of(each) for each in made)
     assert counted == {"service": SERVICE, "ledger": LEDGER}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_a_batch_asks_is_short_enough_for_psycopg_to_remember(bound: Runtime) -> None:
+    asked: list[str] = []
+    for engine in (bound.service, bound.ledger.engine):
+        event.listen(engine, "before_cursor_execute", lambda *them: asked.append(them[2]))
+    assert answering(bound, 1)() is not None
+    assert any("WITH p0" in each for each in asked)
+    assert max(map(len, asked)) <= MAX_CACHED_STATEMENT_LENGTH
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -2,6 +2,7 @@
 numbers, days are timestamps, phones are as they were typed."""
 
 from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
 
 TABLES = """
 DROP SCHEMA IF EXISTS core CASCADE;
@@ -59,6 +60,12 @@ PHONES: tuple[tuple[str | None, str | None], ...] = (
     ("081200090008 081200090009", None),
     ("tidak ada", None),
 )
+
+
+def address(url: str, *schemas: str) -> str:
+    """Returns the address of a database whose views are found in these schemas."""
+    options = {"options": f"-csearch_path={','.join(schemas)}"}
+    return make_url(url).update_query_dict(options).render_as_string(hide_password=False)
 
 
 def nkp(index: int) -> str:

@@ -85,7 +85,9 @@ MYSQL_COLUMNS = """
 """
 
 
-def of(connection: Connection, table: Table, schema: str | None) -> dict[str, TypeEngine[Any]]:
+def of(
+    connection: Connection, table: Table, schema: str | None = None
+) -> dict[str, TypeEngine[Any]]:
     """Returns the types of its columns by name; none if there is no such table."""
     if connection.dialect.name == "mysql":
         return _of_mysql(connection, table)

@@ -53,7 +53,6 @@ class Inspection:
         latest: timedelta = LATEST,
     ) -> None:
         self._engine = engines.reading(engine)
-        self._schema = engine.get_execution_options().get("schema_translate_map", {}).get(None)
         self._zone = zone
         self._analyze, self._is_ours, self._latest = analyze, is_ours, latest
         self._until = time.monotonic() + ENOUGH
@@ -114,7 +113,7 @@ class Inspection:
         return ()
 
     def _check_columns(self, table: Table, connection: Connection) -> Iterator[Finding]:
-        there = columns.of(connection, table, self._schema)
+        there = columns.of(connection, table)
         self._columns[table.name] = there
         if not columns.READ[table.name].keys() <= there.keys():
             self._faulty.add(table.name)

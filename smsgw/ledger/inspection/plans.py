@@ -53,7 +53,7 @@ def asked(nkps: Sequence[str], nik: str | None) -> Iterator[tuple[str, str, Ask]
     tables = {"participant": "participants", "balance": "balances"}
     for name, bulk in FOR_SEVERAL.items():
         table_name = tables.get(name, "contributions")
-        yield f"{name} of several", table_name, lambda it, b=bulk: b.run(it, several)  # type: ignore[misc]
+        yield f"{name} of several", table_name, lambda it, b=bulk: it.execute(*b.asked(it, several))  # type: ignore[misc]
 
 
 def check(connection: Connection, name: str, ask: Ask, *, analyze: bool) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage import engines
 from smsgw.storage.tables.ledger import balances
 from tests.conftest import P1_NKP, P2_NKP
+from tests.support import foreign_ledger
 
 NOBODY = "10000000001"
 ALL = {name: {P1_NKP, P2_NKP, NOBODY} for name in ("participant", "balance", "last_contribution")}
@@ -111,7 +112,9 @@ def test_what_takes_too_long_for_many_is_asked_for_each(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_where_an_nkp_is_a_number_there_it_is_found_all_the_same(rt: Runtime) -> None:
+def test_where_an_nkp_is_a_number_there_it_is_found_all_the_same(
+    rt: Runtime, database_url: str
+) -> None:
     columns = "nkp::bigint AS nkp, nik, name, birth_date, phone, email, category, status"
     more = "status_since, status_reason, employer, emergency_name, emergency_phone"
     with rt.ledger.engine.begin() as ledger:
@@ -119,7 +122,8 @@ def test_where_an_nkp_is_a_number_there_it_is_found_all_the_same(rt: Runtime) ->
         ledger.execute(text("DROP VIEW IF EXISTS numbers.participants"))
         view = f"CREATE VIEW numbers.participants AS SELECT {columns}, {more} FROM participants"
         ledger.execute(text(view))
-    theirs = rt.ledger.engine.execution_options(schema_translate_map={None: "numbers"})
+    theirs = engines.engine(foreign_ledger.address(database_url, "numbers", "public"))
     found = BatchLedger(SqlLedger(theirs), {"participant": {P1_NKP}}).participant(P1_NKP)
+    theirs.dispose()
     assert found is not None
     assert found.nkp == P1_NKP

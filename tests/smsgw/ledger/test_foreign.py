@@ -46,10 +46,9 @@ def owner(rt: Runtime) -> Iterator[Connection]:
 
 @pytest.fixture
 def theirs(rt: Runtime, owner: Connection, database_url: str) -> Iterator[Runtime]:
-    engine = engines.engine(database_url, limit=LIMIT)
-    views = engine.execution_options(schema_translate_map={None: "theirs"})
+    engine = engines.engine(foreign_ledger.address(database_url, "theirs"), limit=LIMIT)
     zone, failures = rt.settings.zone, rt.ledger.failures
-    yield replace(rt, ledger=SqlLedger(views, zone=zone, failures=failures))
+    yield replace(rt, ledger=SqlLedger(engine, zone=zone, failures=failures))
     engine.dispose()
 
 
