@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import orjson
+from psycopg.errors import DivisionByZero
 from sqlalchemy import (
     CTE,
     JSON,
@@ -25,17 +26,21 @@ from sqlalchemy import (
     Table,
     Text,
     Update,
+    and_,
     any_,
     bindparam,
+    case,
     cast,
     func,
     insert,
     literal_column,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy import column as named_column
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DataError
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
@@ -103,7 +108,7 @@ class BulkIds:
         first = first_id(at)
         if connection.dialect.name == "postgresql":
             given = {COUNT: count, FIRST: first}
-            return [tuple(row) for row in self._next.run(connection, given)]
+            return [tuple(row) for row in self._next.run(connection, given, is_alone=True)]
         free = (free_ids(connection, table, first, count) for table in self._tables)
         return list(zip(*free, strict=True))
 
@@ -208,29 +213,51 @@ class Write:
     rows: Sequence[Row]
 
 
-def write_all(connection: Connection, writes: Sequence[Write]) -> None:
+def write_all(connection: Connection, writes: Sequence[Write], *, is_last: bool = False) -> None:
     """Writes in this order. No part sees what another wrote. Raises Conflict where a row that
     should be updated is not there any more, IntegrityError where one cannot be inserted; then
-    nothing may be committed."""
+    nothing may be committed. `is_last`: nothing else is written, so that PostgreSQL may commit
+    it at once if nothing was before."""
     wanted = [each for each in writes if each.rows]
-    if len(wanted) > 1 and connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and (len(wanted) > 1 or (wanted and is_last)):
         given: dict[str, object] = {}
         for place, each in enumerate(wanted):
             given |= each.statement.parameters(each.rows, _part(place))
-        joined = _joined(tuple(each.statement for each in wanted))
-        counts = tuple(joined.run(connection, given).one())
-    else:
-        counts = tuple(each.statement.count(connection, each.rows) for each in wanted)
-    if counts != tuple(len(each.rows) for each in wanted):
+        _write_joined(connection, tuple(each.statement for each in wanted), given, is_last)
+    elif [each.statement.count(connection, each.rows) for each in wanted] != [
+        len(each.rows) for each in wanted
+    ]:
         raise Conflict
+
+
+def _write_joined(
+    connection: Connection,
+    statements: tuple[BulkInsert | BulkUpdate, ...],
+    given: Row,
+    is_last: bool,
+) -> None:
+    try:
+        _joined(statements).run(connection, given, is_alone=is_last)
+    except DataError as error:
+        if isinstance(error.orig, DivisionByZero):
+            raise Conflict from None
+        raise
 
 
 @cache
 def _joined(statements: tuple[BulkInsert | BulkUpdate, ...]) -> Prepared:
-    """Builds one statement that runs all, in their order, and tells of how many rows each was."""
+    """Builds one statement that runs all, in their order. It ends itself, by a division by zero,
+    where fewer rows were updated than were given: it may already be committed when it returns."""
     parts = [each.part(_part(place)) for place, each in enumerate(statements)]
-    counts = (select(func.count()).select_from(each).scalar_subquery() for each in parts)
-    return Prepared(select(*counts))
+    are_there = [
+        select(func.count()).select_from(part).scalar_subquery()
+        == bindparam(_part(place) + COUNT, type_=Integer)
+        for place, (part, each) in enumerate(zip(parts, statements, strict=True))
+        if isinstance(each, BulkUpdate)
+    ]
+    one, none = literal_column("1", Integer), literal_column("0", Integer)
+    checked = select(one // case((and_(true(), *are_there), one), else_=none))
+    return Prepared(checked.add_cte(*parts))
 
 
 def _part(place: int) -> str:

@@ -6,12 +6,14 @@ still compiles it, converts what goes in and out, makes the rows, and turns the 
 its own; its listeners hear of each execution.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Result, Select, Update
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import IteratorResult
@@ -33,14 +35,22 @@ class _Compiled(NamedTuple):
 
 
 class Prepared:
-    """Holds a statement for PostgreSQL."""
+    """Holds a statement for PostgreSQL. It may select no NUMERIC, which SQLAlchemy converts by what
+    the database says of the column."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | ReturningInsert[Any] | Update) -> None:
         self._statement = statement
 
-    def run(self, connection: Connection, given: Parameters) -> Result[*tuple[Any, ...]]:
-        """Returns all rows. Raises what SQLAlchemy raises."""
-        rows = self._execute(connection, given, psycopg.Cursor.fetchall)
+    def run(
+        self, connection: Connection, given: Parameters, *, is_alone: bool = False
+    ) -> Result[*tuple[Any, ...]]:
+        """Returns all rows. `is_alone`: if no transaction has begun, PostgreSQL begins and commits
+        one for this statement, which saves two trips. Raises what SQLAlchemy raises."""
+        if is_alone:
+            with _committing(connection):
+                rows = self._execute(connection, given, psycopg.Cursor.fetchall)
+        else:
+            rows = self._execute(connection, given, psycopg.Cursor.fetchall)
         return IteratorResult(self._compiled.columns, iter(rows))
 
     def count(self, connection: Connection, given: Parameters) -> int:
@@ -82,6 +92,20 @@ class Prepared:
         return SimpleResultMetaData(
             names, _processors=[each.result_processor(DIALECT, None) for each in types]
         )
+
+
+@contextmanager
+def _committing(connection: Connection) -> Iterator[None]:
+    driver: Any = connection.connection.driver_connection
+    if driver.autocommit or driver.info.transaction_status != TransactionStatus.IDLE:
+        yield
+        return
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 def _converted(convert: Convert | None, value: Any) -> Any:

@@ -115,3 +115,32 @@ def test_on_postgresql_all_is_written_by_one_statement(rt: Runtime) -> None:
         known = [{"which": one, "read": 1, "at": None}]
         write_all(tx.connection, [Write(INSERT, new(rt, 2, 3)), Write(UPDATE, known)])
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_is_written_last_is_committed_at_once_or_not_at_all(rt: Runtime) -> None:
+    def versions() -> dict[bytes | None, int]:
+        made = select(phones.c.number, phones.c.version).where(func.length(phones.c.number) == 1)
+        with rt.reading() as tx:
+            return dict(tx.connection.execute(made).all())
+
+    with rt.writing() as tx:
+        (one,) = INSERT.run(tx.connection, new(rt, 1))
+    known, overtaken = ([{"which": one, "read": read, "at": None}] for read in (1, 99))
+    with rt.writing() as tx:
+        write_all(tx.connection, [Write(INSERT, new(rt, 2)), Write(UPDATE, known)], is_last=True)
+        assert versions() == {b"\1": 2, b"\2": 2}
+        with pytest.raises(Conflict):
+            write_all(
+                tx.connection, [Write(INSERT, new(rt, 3)), Write(UPDATE, overtaken)], is_last=True
+            )
+    assert versions() == {b"\1": 2, b"\2": 2}
+    with rt.service.connect() as connection:
+        INSERT.run(connection, new(rt, 4))
+        with pytest.raises(Conflict):
+            write_all(connection, [Write(UPDATE, overtaken)], is_last=True)
+    with rt.writing() as tx:
+        INSERT.run(tx.connection, new(rt, 5))
+        write_all(tx.connection, [Write(INSERT, new(rt, 6))], is_last=True)
+        assert versions() == {b"\1": 2, b"\2": 2}
+    assert versions() == {b"\1": 2, b"\2": 2, b"\5": 5, b"\6": 6}
