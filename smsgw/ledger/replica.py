@@ -91,7 +91,7 @@ class Replica(Server):
     def measure(self) -> Standing:
         """Raises DBAPIError, NoConnection."""
         at = self._clock()
-        (row,) = self.ask(lambda connection: connection.execute(STANDING))
+        row = self.ask(lambda connection: connection.execute(STANDING).mappings().one())
         self._measured_at = at
         replayed = int(row["replayed"] or 0)
         is_another = not row["follows"] or replayed < self._replayed  # or was made anew

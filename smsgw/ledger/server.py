@@ -1,10 +1,10 @@
 """Asks one server that holds the ledger, and leaves it alone for a while after it was away."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Result, RowMapping
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from smsgw.ledger.circuit_breaker import Circuit
@@ -12,7 +12,8 @@ from smsgw.storage import engines
 
 DIED_WITHIN = 0.5  # seconds: a dead connection shows at once
 
-Ask = Callable[[Connection], Result[*tuple[Any, ...]]]
+Read = TypeVar("Read")
+Ask = Callable[[Connection], Read]
 
 
 class Server:
@@ -24,15 +25,15 @@ class Server:
     def connect(self) -> Connection:
         return self._reading.connect()
 
-    def ask(self, ask: Ask) -> Sequence[RowMapping]:
+    def ask(self, ask: Ask[Read]) -> Read:
         """Asks again on a new connection if the old one had died: checking it first costs a trip. A
         connection that was cut because nobody answered had not died; its time is over."""
         started = time.monotonic()
         try:
             with self.connect() as connection:
-                return ask(connection).mappings().all()
+                return ask(connection)
         except DBAPIError as error:
             if not error.connection_invalidated or time.monotonic() - started > DIED_WITHIN:
                 raise
         with self.connect() as connection:
-            return ask(connection).mappings().all()
+            return ask(connection)

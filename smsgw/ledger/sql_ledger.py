@@ -10,7 +10,7 @@ from threading import BoundedSemaphore
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, CursorResult, Engine, Select
+from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -23,15 +23,18 @@ from smsgw.ledger.server import DIED_WITHIN, Ask, Server
 from smsgw.ledger.statements import (
     FOR_SEVERAL,
     FOR_SLICES,
+    JOINED,
     LOOK_UPS,
     MOST_OF_SEVERAL,
     NOBODY,
     NUMBER_ON_FILE,
 )
 from smsgw.storage import deadlines
+from smsgw.storage.bulk import BulkSelect
 
 KEPT = 60.0  # seconds; every reply names the call centre
 AT_ONCE = 10  # of one look-up; the engine has fifteen connections, so that others find one
+APART = 30.0  # seconds in which look-ups that failed together are not made in one trip
 PATIENCE = 1.0  # seconds for a place among them
 
 
@@ -64,6 +67,7 @@ class SqlSource:
         self._primary = primary
         self._failures = failures
         self._places = {name: BoundedSemaphore(AT_ONCE) for name in LOOK_UPS}
+        self._join_again = 0.0  # when several look-ups may be made in one trip again
 
     @property
     def engine(self) -> Engine:
@@ -77,13 +81,17 @@ class SqlSource:
         self, lookups: Mapping[str, Sequence[str]], limit: float
     ) -> Iterator[tuple[str, Rows | Unanswered]]:
         """Asks on one connection to each server; `limit` is for each look-up there."""
+        joined = self._read_joined(lookups, limit)
+        if joined is not None:
+            yield from joined
+            return
         with closing(_Batch(limit)) as batch:
             for name, nkps in lookups.items():
                 if any(each.circuit.is_closed for each in self._servers(name)):
                     yield from self._read_in(batch, name, nkps)
 
     def read_slice(self, name: str, nkps: Sequence[str], limit: float) -> Rows:
-        ask = partial(FOR_SLICES[name].run, keys=list(nkps))
+        ask = partial(_select, FOR_SLICES[name], list(nkps))
         with _explaining(name), self._place(name), deadlines.within(limit):
             return self._ask(name, lambda server: server.ask(ask), limit=limit)
 
@@ -105,7 +113,7 @@ class SqlSource:
     def _read_in(
         self, batch: "_Batch", name: str, nkps: Sequence[str]
     ) -> Iterator[tuple[str, Rows | Unanswered]]:
-        ask = partial(batch.ask, partial(FOR_SEVERAL[name].run, keys=nkps))
+        ask = partial(batch.ask, partial(_select, FOR_SEVERAL[name], nkps))
         try:
             with _explaining(name), self._place(name):
                 rows = self._ask(name, ask, limit=batch.limit)
@@ -114,9 +122,33 @@ class SqlSource:
         except Unanswered as error:
             yield name, error
         else:
-            too_many = LookUpFault(name, FaultKind.SLOW, "TooManyRows")
-            is_complete = len(rows) < MOST_OF_SEVERAL
-            yield name, rows if is_complete else Unanswered(too_many, was_asked=False)
+            yield name, _unless_too_many(name, rows)
+
+    def _read_joined(
+        self, lookups: Mapping[str, Sequence[str]], limit: float
+    ) -> Sequence[tuple[str, Rows | Unanswered]] | None:
+        """Asks for all in one trip. Returns None where that is not possible, or fails: asked for
+        one after the other, they show which of them is at fault."""
+        is_single = len(lookups) < 2 or self.replica is not None
+        is_postgres = self.engine.dialect.name == "postgresql"
+        if is_single or not is_postgres or time.monotonic() < self._join_again:
+            return None
+        if not self._primary.circuit.is_closed:
+            return None
+        free = [name for name in lookups if self._places[name].acquire(blocking=False)]
+        try:
+            if len(free) < len(lookups):
+                return None
+            with deadlines.within(limit):
+                found = self._primary.ask(partial(JOINED.run, keys=lookups))
+        except (DBAPIError, NoConnection):
+            self._join_again = time.monotonic() + APART
+            return None
+        finally:
+            for name in free:
+                self._places[name].release()
+        self._primary.circuit.record_success()
+        return [(name, _unless_too_many(name, rows)) for name, rows in found.items()]
 
     def _servers(self, name: str) -> Iterator[Server]:
         """Yields who may answer, the best first. A number on file that has changed is another
@@ -196,14 +228,14 @@ class _Batch:
         self.limit = limit
         self._connections: dict[Server, Connection] = {}
 
-    def ask(self, ask: Ask, server: Server) -> Rows:
+    def ask(self, ask: Ask[Rows], server: Server) -> Rows:
         """Asks on another connection where this one had died."""
         started = time.monotonic()
         with deadlines.within(self.limit):
             try:
                 if server not in self._connections:
                     self._connections[server] = server.connect()
-                return ask(self._connections[server]).mappings().all()
+                return ask(self._connections[server])
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
@@ -241,5 +273,15 @@ def _asking(
 
 def _execute(
     statement: Select[*tuple[Any, ...]], keys: Mapping[str, object], connection: Connection
-) -> CursorResult[*tuple[Any, ...]]:
-    return connection.execute(statement, keys)
+) -> Rows:
+    return connection.execute(statement, keys).mappings().all()
+
+
+def _select(select: BulkSelect, keys: Sequence[str], connection: Connection) -> Rows:
+    return select.run(connection, keys).mappings().all()
+
+
+def _unless_too_many(name: str, rows: Rows) -> Rows | Unanswered:
+    if len(rows) < MOST_OF_SEVERAL:
+        return rows
+    return Unanswered(LookUpFault(name, FaultKind.SLOW, "TooManyRows"), was_asked=False)

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from handlers.ports import Balance, Claim, Contact, Office, Participant, Rate
 from smsgw.ledger.values import FIELDS, RawType
 from smsgw.storage.bulk import BulkSelect
+from smsgw.storage.joined_selects import JoinedSelects
 from smsgw.storage.tables.ledger import (
     balances,
     claims,
@@ -132,6 +133,7 @@ FOR_SEVERAL: Mapping[str, BulkSelect] = {
     "balance": _of_several(balances, _balances_of),
     "last_contribution": _of_several(contributions, _last_contributions.where),
 }
+JOINED = JoinedSelects(FOR_SEVERAL)
 _slice_participants = select(
     type_coerce(participants.c.nkp, _raw).label("key"), *_columns(participants, Participant)
 )

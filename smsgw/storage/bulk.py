@@ -65,10 +65,14 @@ class BulkSelect:
         *columns: ColumnElement[Any],
         is_typed: bool = True,
     ) -> None:
-        self._columns = columns
+        self._columns, self._build, self._is_typed = columns, build, is_typed
         self._from_list = build(_among(columns))
-        self._from_all = build(_among_all(columns, is_typed))
+        self._from_all = self.part(KEYS)
         self._prepared = Prepared(self._from_all)
+
+    def part(self, name: str) -> Select[*tuple[Any, ...]]:
+        """Builds a part of a larger statement for PostgreSQL, whose keys are given as `name`."""
+        return self._build(_among_all(self._columns, self._is_typed, name))
 
     def run(
         self, connection: Connection, keys: Sequence[Any], **parameters: object
@@ -269,14 +273,16 @@ def _among(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
     return which.in_(bindparam(KEYS, expanding=True))
 
 
-def _among_all(columns: Sequence[ColumnElement[Any]], is_typed: bool) -> ColumnElement[bool]:
+def _among_all(
+    columns: Sequence[ColumnElement[Any]], is_typed: bool, name: str
+) -> ColumnElement[bool]:
     if len(columns) == 1 and is_typed:
         # Seen through a subquery, few keys look like many: PostgreSQL would plan anew for each few.
         array: ARRAY[Any] = ARRAY(columns[0].type)
-        given = select(bindparam(KEYS, type_=array)).scalar_subquery()
+        given = select(bindparam(name, type_=array)).scalar_subquery()
         return columns[0] == any_(cast(given, array))
     if len(columns) == 1:
-        return columns[0] == any_(bindparam(KEYS, type_=columns[0].type))
+        return columns[0] == any_(bindparam(name, type_=columns[0].type))
     rows = _rows({str(place): column.type for place, column in enumerate(columns)})
     return tuple_(*columns).in_(select(*(rows.c[str(place)] for place in range(len(columns)))))
 
