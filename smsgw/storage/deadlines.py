@@ -135,11 +135,25 @@ class _Watched(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[Read], *args: Any, **kwargs: Any) -> Read:
         if not self.limit:
             return super().wait(gen, *args, **kwargs)
+        try:
+            first = next(gen)
+        except StopIteration as end:
+            return cast(Read, end.value)  # there is nothing to wait for, as for most settings
         _DATABASES.begins(self, left(self.limit))
         try:
-            return super().wait(gen, *args, **kwargs)
+            return super().wait(_resume(gen, first), *args, **kwargs)
         finally:
             _DATABASES.ends()
+
+
+def _resume(gen: PQGen[Read], wait: Any) -> PQGen[Read]:
+    """Goes on with what has said already what it waits for first."""
+    while True:
+        ready = yield wait
+        try:
+            wait = gen.send(ready)
+        except StopIteration as end:
+            return cast(Read, end.value)
 
 
 def watch(engine: Engine, limit: float) -> None:

@@ -24,6 +24,8 @@ Read = TypeVar("Read")
 Convert = Callable[[Any], Any]
 Parameters = Mapping[str, Any]
 
+# Of a connection, by statement: a cursor that runs one again knows how to read its columns.
+CURSORS = "smsgw.cursors"
 DIALECT = PGDialect_psycopg(dbapi=psycopg)  # type: ignore[no-untyped-call]
 
 
@@ -123,16 +125,20 @@ def _execute(
         connection.begin()
     # Whether there are listeners, and what is done about an error, SQLAlchemy itself asks so.
     is_heard = connection._has_events or connection.engine._has_events
-    cursor = driver.cursor()
+    cursors = connection.info.setdefault(CURSORS, {})
+    cursor = cursors.pop(text, None) or driver.cursor()
+    asked = text
     try:
         if is_heard:
             for hear in connection.dispatch.before_cursor_execute:
-                text, given = hear(connection, cursor, text, given, None, False)
-        cursor.execute(text, given)
+                asked, given = hear(connection, cursor, asked, given, None, False)
+        cursor.execute(asked, given)
         if is_heard:
-            connection.dispatch.after_cursor_execute(connection, cursor, text, given, None, False)
-        return read(cursor)
+            connection.dispatch.after_cursor_execute(connection, cursor, asked, given, None, False)
+        found = read(cursor)
     except BaseException as error:
         if isinstance(error, psycopg.Error) or not isinstance(error, Exception):
-            connection._handle_dbapi_exception(error, text, given, cursor, None)
+            connection._handle_dbapi_exception(error, asked, given, cursor, None)
         raise
+    cursors[text] = cursor
+    return found
