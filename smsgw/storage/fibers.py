@@ -8,23 +8,51 @@ is done by a pool of threads. Outside a fiber everything is done at once.
 
 import contextvars
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
 
 MOST = 50  # requests that begin in one round
 # After a call for so many, the next round waits until as many requests have come, so many seconds
-# at most: whoever was just answered sends the next one. It looks again after each rest.
-SIBLINGS, DELAY, REST = 4, 0.008, 0.0005
+# at most: whoever was just answered sends the next one.
+SIBLINGS, DELAY = 4, 0.008
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Run = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+class Arrivals:
+    """Holds what has come for one thread, which sleeps until enough has."""
+
+    def __init__(self) -> None:
+        self._calls = deque[Callable[[], object]]()
+        self._changes = threading.Condition(threading.Lock())
+        self._wanted = 0  # while the thread sleeps: with how many it goes on
+
+    def put(self, call: Callable[[], object]) -> None:
+        with self._changes:
+            self._calls.append(call)
+            if 0 < self._wanted <= len(self._calls):
+                self._wanted = 0
+                self._changes.notify()
+
+    def take(self, most: int, wanted: int, seconds: float) -> list[Callable[[], object]]:
+        """Returns `most` at most. It waits for `wanted` so many seconds, and then for the first."""
+        with self._changes:
+            self._sleep(wanted, seconds)
+            self._sleep(1, None)
+            return [self._calls.popleft() for _ in range(min(most, len(self._calls)))]
+
+    def _sleep(self, wanted: int, seconds: float | None) -> None:
+        if len(self._calls) < wanted:
+            self._wanted = wanted
+            self._changes.wait_for(lambda: len(self._calls) >= wanted, seconds)
+            self._wanted = 0
 
 
 class Fibers:
@@ -41,7 +69,7 @@ class Fibers:
         self._pool = pool
         self._after_round = after_round
         self._delay = delay
-        self._ready = SimpleQueue[Callable[[], object]]()
+        self._ready = Arrivals()
         self._waiting: dict[Hashable, tuple[Run, list[tuple[_Fiber, Any]]]] = {}
         self._last = 0  # how many the last call was for
         threading.Thread(target=self._loop, daemon=True, name="fibers").start()
@@ -66,28 +94,14 @@ class Fibers:
     def _loop(self) -> None:
         while True:
             if not self._waiting:
-                self._wait_for_siblings()
-                for go_on in self._take():
+                wanted = self._last if self._last >= SIBLINGS else 1
+                for go_on in self._ready.take(MOST, wanted, self._delay):
                     go_on()
             waiting, self._waiting = self._waiting, {}
             self._last = max((len(fibers) for _, fibers in waiting.values()), default=0)
             for run, fibers in waiting.values():
                 _run_for_all(run, fibers)
             self._after_round()
-
-    def _wait_for_siblings(self) -> None:
-        until = time.monotonic() + self._delay
-        while SIBLINGS <= self._last > self._ready.qsize() and time.monotonic() < until:
-            time.sleep(REST)
-
-    def _take(self) -> list[Callable[[], object]]:
-        taken = [self._ready.get()]
-        try:
-            while len(taken) < MOST:
-                taken.append(self._ready.get_nowait())
-        except Empty:
-            pass
-        return taken
 
 
 class _Fiber:

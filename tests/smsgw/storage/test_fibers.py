@@ -1,5 +1,6 @@
 """Requests that wait for the same get it by one call; what is one request's own delays no other."""
 
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from math import inf
 import pytest
 
 from smsgw.storage import deadlines, fibers
-from smsgw.storage.fibers import DELAY, MOST, SIBLINGS, Fibers
+from smsgw.storage.fibers import DELAY, MOST, SIBLINGS, Arrivals, Fibers
 
 
 class Calls:
@@ -132,6 +133,46 @@ def test_a_round_waits_until_as_many_have_come_as_before() -> None:
             answered.append(calls.start(each))
         assert [each.result(30) for each in answered] == [40, 42, 44, 46]
     assert run.batches == [[20, 21, 22, 23]] * 2
+
+
+def test_who_waits_for_several_sleeps_until_they_have_come() -> None:
+    arrivals = Arrivals()
+
+    def take() -> tuple[list[object], int]:
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        calls = arrivals.take(10, 10, 60.0)
+        woken = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+        return [call() for call in calls], woken
+
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(take)
+        for number in range(10):
+            time.sleep(0.01)
+            assert not taken.done()
+            arrivals.put(partial(int, number))
+        found, woken = taken.result(10)
+    assert found == list(range(10))
+    assert woken < 5  # once, and what Python itself may need
+
+
+def test_who_waits_for_several_goes_on_with_fewer_when_the_time_is_over() -> None:
+    arrivals = Arrivals()
+    arrivals.put(partial(int, 5))
+    assert [call() for call in arrivals.take(10, 4, 0.01)] == [5]
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(arrivals.take, 10, 4, 0.01)
+        time.sleep(0.05)
+        assert not taken.done()
+        arrivals.put(partial(int, 6))
+        assert [call() for call in taken.result(10)] == [6]
+
+
+def test_no_more_is_taken_than_was_asked_for() -> None:
+    arrivals = Arrivals()
+    for number in range(5):
+        arrivals.put(partial(int, number))
+    assert [call() for call in arrivals.take(3, 1, 0.0)] == [0, 1, 2]
+    assert [call() for call in arrivals.take(3, 1, 0.0)] == [3, 4]
 
 
 def test_more_than_a_round_takes_are_all_served(calls: Calls) -> None:
