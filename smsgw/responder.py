@@ -187,14 +187,15 @@ def _read(rt: Runtime, inbound: Sequence[Inbound]) -> None:
         if (number := phone.e164(each.parsed.sms.sender))
     ]
     with rt.reading() as tx:
-        states = phone_state.read_all(tx, [want for _, want in wanted])
+        asked = [want for _, want in wanted]
+        states, ids = phone_state.read_with_ids(tx, asked, len(inbound))
         for (each, want), known in zip(wanted, states, strict=True):
             if is_stored(each.parsed, known):
                 each.outcome = Repeated()
             else:
                 each.known = _with_meant(tx, each.parsed, want, known)
-    for each in inbound:
-        each.is_read = True
+    for each, taken in zip(inbound, ids, strict=True):
+        each.ids, each.is_read = taken, True
 
 
 def _with_meant(
@@ -233,7 +234,7 @@ def _store(rt: Runtime, inbound: Sequence[Inbound]) -> None:
     # Before the write: no lock waits for the ledger.
     centre = call_centre(rt.ledger)
     new = [
-        NewAnswer(each.parsed, each.known, decision)
+        NewAnswer(each.parsed, each.known, decision, ids=each.ids)
         for (each, _), decision in zip(decided, decisions, strict=True)
     ]
     with rt.writing() as tx:

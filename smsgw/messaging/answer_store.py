@@ -23,6 +23,7 @@ from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
 from smsgw.storage.bulk import BulkIds, write_all
+from smsgw.storage.monthly_ids import first_id, ids_of_month
 from smsgw.storage.tables.messages import Priority, messages, replies
 from smsgw.storage.transaction import Conflict, Transaction
 
@@ -35,6 +36,7 @@ class NewAnswer:
     known: PhoneState | None
     decision: Decision
     is_claimed: bool = False  # no other message of the phone can come in between
+    ids: tuple[int, ...] = ()  # of the message and its reply, if they are taken already
 
 
 _ids = BulkIds(messages, replies)
@@ -61,7 +63,7 @@ def store(
     before; then nothing may be committed."""
     decided = [_unless_many_lapse(rt, tx, each) for each in decided]
     decided = _claim_phones(tx, decided)
-    ids = _ids.take(tx.connection, len(decided), tx.now)
+    ids = _ids_of(tx, decided)
     rows = _Rows()
     answers = []
     for place, (each, (new_id, reply_id)) in enumerate(zip(decided, ids, strict=True)):
@@ -75,6 +77,16 @@ def store(
         sent = composer.send_notice(notice)
         answers[place] = replace(answers[place], also=(*answers[place].also, sent))
     return answers
+
+
+def _ids_of(tx: Transaction, decided: Sequence[NewAnswer]) -> list[tuple[int, ...]]:
+    """Returns ids for each message and its reply: those that were taken when its phone was read,
+    unless the month has changed since."""
+    ids = [each.ids for each in decided]
+    month = ids_of_month(first_id(tx.now))
+    if all(taken and taken[0] in month for taken in ids):
+        return ids
+    return _ids.take(tx.connection, len(decided), tx.now)
 
 
 def _claim_phones(tx: Transaction, decided: Sequence[NewAnswer]) -> list[NewAnswer]:

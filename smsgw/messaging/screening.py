@@ -45,6 +45,7 @@ class Inbound:
     parsed: ParsedMessage
     is_read: bool = False
     known: PhoneState | None = None  # none where no phone sent it
+    ids: tuple[int, ...] = ()  # of the message and its reply, if they are taken already
     decision: Decision | None = None
     outcome: Answer | Exception | None = None
 

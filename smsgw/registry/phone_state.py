@@ -6,7 +6,7 @@ are judged one after the other.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from smsgw.registry import (
 from smsgw.registry.named import NOBODY, NOTHING_NAMED, Former, NamedIdentities
 from smsgw.registry.phones import LastMessage, add_all, last_message_rows, opened_number
 from smsgw.storage.bulk import BulkSelect, write_all
+from smsgw.storage.joined_selects import SelectWithIds
 from smsgw.storage.monthly_ids import month_begins
 from smsgw.storage.tables.messages import (
     MessageState,
@@ -126,6 +127,7 @@ _known = (
     .outerjoin(_last_reply, _last_reply.c.id == phones.c.last_reply_id)
 )
 _phone = BulkSelect(_known.where, phones.c.hash)
+_phone_and_ids = SelectWithIds(_phone, messages, replies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +156,38 @@ def read(
 def read_all(tx: Transaction, wanted: Sequence[PhoneQuery]) -> list[PhoneState]:
     """Reads what is known of phones, in one statement."""
     hashes = {each.number: tx.vault.hash(each.number, "phone") for each in wanted}
-    times = {
+    return _states(tx, wanted, hashes, _phone.run(tx.connection, [*hashes.values()], **_times(tx)))
+
+
+def read_with_ids(
+    tx: Transaction, wanted: Sequence[PhoneQuery], count: int
+) -> tuple[list[PhoneState], list[tuple[int, ...]]]:
+    """Reads what is known of phones, and takes in the same trip `count` times an id for a message
+    and one for its reply. Only PostgreSQL can; elsewhere nothing stands in their place."""
+    if tx.connection.dialect.name != "postgresql":
+        return read_all(tx, wanted), [()] * count
+    hashes = {each.number: tx.vault.hash(each.number, "phone") for each in wanted}
+    keys = [*hashes.values()]
+    found, ids = _phone_and_ids.run(tx.connection, _times(tx), keys, count, tx.now)
+    return _states(tx, wanted, hashes, found), ids
+
+
+def _times(tx: Transaction) -> dict[str, datetime]:
+    return {
         "now": tx.now,
         "guessed_since": tx.now - lockout.GUESSES_COUNT_FOR,
         "used_since": tx.now - held_bindings.UNUSED_FOR,
     }
+
+
+def _states(
+    tx: Transaction,
+    wanted: Sequence[PhoneQuery],
+    hashes: Mapping[str, bytes],
+    found: Iterable[Row[*tuple[Any, ...]]],
+) -> list[PhoneState]:
     rows: dict[bytes, list[Row[*tuple[Any, ...]]]] = defaultdict(list)  # one for each binding
-    for row in _phone.run(tx.connection, [*hashes.values()], **times):
+    for row in found:
         rows[row.hash].append(row)
     return [_state(tx, each, rows[hashes[each.number]]) for each in wanted]
 

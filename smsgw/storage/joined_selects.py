@@ -1,12 +1,27 @@
-"""Reads what several selects find in one statement, for the cost of one trip."""
+"""Reads in one statement what would be several, for the cost of one trip."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, FromClause, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Row,
+    Table,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+)
 
-from smsgw.storage.bulk import PLACE, BulkSelect
+from smsgw.storage.bulk import COUNT, FIRST, KEYS, PLACE, BulkSelect
+from smsgw.storage.monthly_ids import first_id, next_id
 from smsgw.storage.prepared import Prepared
 
 Rows = Sequence[Mapping[str, Any]]
@@ -42,8 +57,8 @@ class JoinedSelects:
 
     def _join(self, names: tuple[str, ...]) -> tuple[Prepared, list[_Place]]:
         """Joins each select with a number, beside which its rows stand."""
-        number = func.generate_series(0, len(names) - 1).table_valued("number", name="n")
-        joined: FromClause = number.render_derived()
+        number = func.generate_series(0, len(names) - 1).table_valued("number")
+        joined: FromClause = number.render_derived(name="n")
         which, places, ordered = joined.c.number, list[_Place](), list[ColumnElement[Any]]()
         parts = []
         for place, name in enumerate(names):
@@ -55,3 +70,32 @@ class JoinedSelects:
             parts.append(part)
         statement = select(which, *parts).select_from(joined).order_by(which, *ordered)
         return Prepared(statement), places
+
+
+class SelectWithIds:
+    """Selects on PostgreSQL what a BulkSelect does, and takes ids as BulkIds does."""
+
+    def __init__(self, bulk: BulkSelect, *tables: Table) -> None:
+        count, first = bindparam(COUNT, type_=Integer), bindparam(FIRST, type_=BigInteger)
+        number = func.generate_series(0, count).table_valued("number").render_derived(name="n")
+        which = number.c.number
+        # What is found stands beside the number none, and ids beside the others.
+        found = bulk.part(KEYS).subquery("found")
+        ids = (case((which > 0, next_id(table, first))) for table in tables)
+        joined = number.outerjoin(found, which == literal_column("0"))
+        self._statement = Prepared(select(which, *ids, found).select_from(joined))
+        self._key, self._ids = 1 + len(tables), slice(1, 1 + len(tables))
+
+    def run(
+        self,
+        connection: Connection,
+        given: Mapping[str, object],
+        keys: Sequence[Any],
+        count: int,
+        at: datetime,
+    ) -> tuple[list[Row[*tuple[Any, ...]]], list[tuple[int, ...]]]:
+        """Returns the rows, and `count` times an id for each table, of the month of `at`."""
+        ours = {KEYS: list(keys), COUNT: count, FIRST: first_id(at)}
+        rows = self._statement.run(connection, {**given, **ours}).all()
+        found = [row for row in rows if row[0] == 0 and row[self._key] is not None]
+        return found, sorted(tuple(row[self._ids]) for row in rows if row[0])

@@ -28,8 +28,8 @@ from tests.support.filled_databases import Prepared
 from tests.support.redis_trips import Trips, watching
 
 MANY = 50
-# What is known of the phones, ids for what is written, and all that is written.
-SERVICE, LEDGER = 3, 1
+# What is known of the phones with ids for what is written, and all that is written.
+SERVICE, LEDGER = 2, 1
 TRIPS = 3  # the day's budget, the limits, and what was spent
 
 
