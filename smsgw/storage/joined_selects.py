@@ -76,7 +76,9 @@ class SelectWithIds:
     """Selects on PostgreSQL what a BulkSelect does, and takes ids as BulkIds does."""
 
     def __init__(self, bulk: BulkSelect, *tables: Table) -> None:
-        count, first = bindparam(COUNT, type_=Integer), bindparam(FIRST, type_=BigInteger)
+        # Seen through a subquery, no count is few or many: PostgreSQL plans once for all.
+        count = select(bindparam(COUNT, type_=Integer)).scalar_subquery()
+        first = bindparam(FIRST, type_=BigInteger)
         number = func.generate_series(0, count).table_valued("number").render_derived(name="n")
         which = number.c.number
         # What is found stands beside the number none, and ids beside the others.

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, func, select, text, update
 
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
@@ -123,6 +123,20 @@ def test_what_a_batch_asks_is_short_enough_for_psycopg_to_remember(bound: Runtim
     assert answering(bound, 1)() is not None
     assert any("WITH p0" in each for each in asked)
     assert max(map(len, asked)) <= MAX_CACHED_STATEMENT_LENGTH
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_a_batch_asks_the_service_is_planned_once(bound: Runtime) -> None:
+    """PostgreSQL tries five plans, of five executions after those that psycopg counts."""
+    for index in range(13):
+        assert answering(bound, index)() is not None
+    plans = text("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements")
+    with bound.reading() as tx:
+        planned = tx.connection.execute(plans).all()
+    kinds = ("FROM generate_series", "WITH p0")
+    for kind in kinds:
+        ((_, generic, custom),) = [each for each in planned if kind in each.statement]
+        assert (generic > 0, custom) == (True, 5), kind
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
