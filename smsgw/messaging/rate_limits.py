@@ -5,7 +5,7 @@ a keyed hash here. What guards identities is counted in the database (see guesse
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -73,11 +73,6 @@ class Gate:
             _is_passive(keyword, outcome) and self._told.get((self._key("passive"), True)) is False
         )
 
-    def is_spent(self, spending: Mapping[str, int]) -> bool:
-        """Tells whether the budget of its day is used up by `spending`."""
-        day, code = self._candidate.day, self._candidate.code
-        return self._counters.is_spent(day, code, self._budget, spending)
-
     def steps(self, asked: "ProposedReply") -> list["LimitStep"]:
         """Returns the limits in their order: what refuses must not count as an answer, and what is
         no answer must not count as an explanation."""
@@ -108,7 +103,8 @@ class Gate:
             if not limits:
                 break
             left.append(limits)
-        return LimitRequest(self._candidate.message, self._candidate.at, left)
+        limited = (self.budgeted_day, self._candidate.code, self._budget)
+        return LimitRequest(self._candidate.message, self._candidate.at, left, *limited)
 
     def learn(self, request: LimitRequest, granted: Sequence[int | None]) -> None:
         for limits, which in zip(request.steps, granted, strict=False):
@@ -153,25 +149,21 @@ class LimitStep:
 
 
 def refusals(answers: Sequence[tuple[Gate, ProposedReply]]) -> list[str | None]:
-    """Returns for each answer why it is not given; None if it is. Asks for all in one trip, and for
-    the budget in another, if there is one."""
-    days = {day: gate for gate, _ in answers if (day := gate.budgeted_day) is not None}
-    spending = {day: gate.counters.spending(day) for day, gate in days.items()}
-    reasons: list[str | None] = [
-        "throttled" if (day := gate.budgeted_day) and gate.is_spent(spending[day]) else None
-        for gate, _ in answers
-    ]
-    within = [index for index, reason in enumerate(reasons) if reason is None]
-    steps = {index: answers[index][0].steps(answers[index][1]) for index in within}
-    requests = {index: answers[index][0].request(steps[index]) for index in within}
-    asked = [index for index in within if requests[index].steps]
-    if asked:
-        taken = answers[0][0].counters.take_all([requests[index] for index in asked])
-        for index, granted in zip(asked, taken, strict=True):
-            answers[index][0].learn(requests[index], granted)
-    for index in within:
-        reasons[index] = answers[index][0].refusal(steps[index])
-    return reasons
+    """Returns for each answer why it is not given; None if it is. Asks for all in one trip."""
+    asked = []
+    for gate, reply in answers:
+        steps = gate.steps(reply)
+        asked.append((gate, steps, gate.request(steps)))
+    wanted = [(gate, it) for gate, _, it in asked if it.steps or it.day]
+    over_budget = set[Gate]()
+    if wanted:
+        taken = wanted[0][0].counters.take_all([it for _, it in wanted])
+        for (gate, it), granted in zip(wanted, taken, strict=True):
+            if granted is None:
+                over_budget.add(gate)
+            else:
+                gate.learn(it, granted)
+    return ["throttled" if gate in over_budget else gate.refusal(steps) for gate, steps, _ in asked]
 
 
 def _name(limit: Limit) -> tuple[str, bool]:

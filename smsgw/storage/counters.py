@@ -1,6 +1,5 @@
 """Counts in Redis for all processes; one process counts for itself while Redis is away."""
 
-import json
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from functools import partial
 from threading import Event, Lock
 from typing import Any
 
+import orjson
 from pyrate_limiter import InMemoryBucket, Rate, RateItem
 from redis import Redis
 from redis.exceptions import RedisError
@@ -36,15 +36,23 @@ class Budget:
     code: int | None = None  # to phones of the calling code of who asks
 
 
-# KEYS: one for each use of a limit, in order. ARGV: as JSON, of each message its milliseconds, its
-# name and its steps: limits of which one is needed, each with its place in KEYS, whether it is
-# taken or only looked at, and its rates. Returns which was granted at each step, 0 for none. A
+# KEYS: one for each use of a limit or a budget, in order. ARGV: as JSON, of each message its
+# milliseconds, its name, its budgets and its steps. Budgets: each with the place in KEYS of a day's
+# spending, a field of that, and how much it may be. Steps: limits of which one is needed, each with
+# its place in KEYS, whether it is taken or only looked at, and its rates. Returns which was granted
+# at each step, 0 for none; nothing is where a budget is used up, but its number below zero. A
 # member is a name, so that what is taken twice counts once.
 TAKE = """
 local answers = {}
 for m, message in ipairs(cjson.decode(ARGV[1])) do
-  local now, granted = message[1], {}
-  for s, limits in ipairs(message[3]) do
+  local now, steps, granted = message[1], message[4], {}
+  for b, budget in ipairs(message[3]) do
+    if tonumber(redis.call('HGET', KEYS[budget[1]], budget[2]) or 0) >= budget[3] then
+      granted, steps = {-b}, {}
+      break
+    end
+  end
+  for s, limits in ipairs(steps) do
     granted[s] = 0
     for which, limit in ipairs(limits) do
       local key, longest, has_room = KEYS[limit[1]], 0, true
@@ -74,11 +82,21 @@ Limit = tuple[str, Sequence[Rate], bool]  # a key, its rates, and whether to tak
 
 @dataclass(frozen=True, slots=True)
 class LimitRequest:
-    """Says what one message takes: in each step the first limit that has room."""
+    """Says what one message takes: in each step the first limit that has room. It takes nothing if
+    the budget of its day is used up."""
 
     name: str
     at: datetime
     steps: Sequence[Sequence[Limit]]
+    day: date | None = None  # where the scheme is; None if there is no budget
+    code: str = ""  # the calling code
+    budget: Budget = Budget()
+
+    @property
+    def budgets(self) -> list[tuple[str, int]]:
+        """Returns whose spending is limited, and to how much."""
+        limits = ((EVERYWHERE, self.budget.everywhere), (self.code, self.budget.code))
+        return [(whose, most) for whose, most in limits if most is not None and self.day]
 
 
 class Counters:
@@ -116,19 +134,41 @@ class Counters:
     def take(self, key: str, rates: Sequence[Rate], at: datetime, name: str = "") -> bool:
         """Tells whether there is room for one more; if so it is taken. `name` is what it can be
         given back by."""
-        ((granted,),) = self.take_all([LimitRequest(name, at, (((key, rates, True),),))])
-        return granted is not None
+        (granted,) = self.take_all([LimitRequest(name, at, (((key, rates, True),),))])
+        return granted != [None]
 
-    def take_all(self, requests: Sequence[LimitRequest]) -> list[list[int | None]]:
+    def take_all(self, requests: Sequence[LimitRequest]) -> list[list[int | None] | None]:
         """Takes the limits of several messages in one trip. Returns for each message, step by step,
-        which of the step's limits was granted; None, and no more steps, where none was."""
+        which of the step's limits was granted; None, and no more steps, where none was. Returns
+        None for a message whose day's budget is used up."""
         redis = self._reachable()
         if redis is not None:
             try:
-                return _asked(redis, self._script(redis), requests)
+                answers = _asked(redis, self._script(redis), requests)
             except RedisError as error:
                 self._left_alone(error)
-        return [self._take_here(each) for each in requests]
+            else:
+                return [self._read(*each) for each in zip(requests, answers, strict=True)]
+        return [self._take_here(each) if self._is_within(each) else None for each in requests]
+
+    def _read(self, request: LimitRequest, answer: Sequence[int]) -> list[int | None] | None:
+        """Reads what TAKE says of a message."""
+        if answer and answer[0] < 0:
+            whose, _ = request.budgets[-answer[0] - 1]
+            self._alarm(request, whose)
+            return None
+        return [which - 1 if which else None for which in answer]
+
+    def _is_within(self, request: LimitRequest) -> bool:
+        day, (of, here) = request.day, self._spent
+        spending = here if of == day else {}
+        return day is None or not self.is_spent(day, request.code, request.budget, spending)
+
+    def _alarm(self, request: LimitRequest, whose: str) -> None:
+        if whose == EVERYWHERE:
+            self._alarm_for_day()
+        elif request.day is not None:
+            self._alarm_for_code(request.day, whose)
 
     def _take_here(self, request: LimitRequest) -> list[int | None]:
         granted: list[int | None] = []
@@ -245,20 +285,32 @@ class Counters:
 
 def _asked(
     redis: Redis, script: Callable[..., Any], requests: Sequence[LimitRequest]
-) -> list[list[int | None]]:
+) -> Sequence[Sequence[int]]:
     keys: list[str] = []
-    messages = []
-    for each in requests:
-        steps = []
-        for limits in each.steps:
-            step = []
-            for key, rates, is_to_take in limits:
-                keys.append(f"limit:{key}")
-                step.append([len(keys), is_to_take, [[it.interval, it.limit] for it in rates]])
-            steps.append(step)
-        messages.append([_milliseconds(each.at), each.name, steps])
-    answers = script(keys=keys, args=[json.dumps(messages)], client=redis)
-    return [[int(which) - 1 if which else None for which in steps] for steps in answers]
+
+    def place(key: str) -> int:
+        keys.append(key)
+        return len(keys)
+
+    messages = [
+        [
+            _milliseconds(each.at),
+            each.name,
+            [[place(_spending(each.day)), *budget] for budget in each.budgets if each.day],
+            [
+                [
+                    [place(f"limit:{key}"), taken, [[it.interval, it.limit] for it in rates]]
+                    for key, rates, taken in limits
+                ]
+                for limits in each.steps
+            ],
+        ]
+        for each in requests
+    ]
+    answers: Sequence[Sequence[int]] = script(
+        keys=keys, args=[orjson.dumps(messages)], client=redis
+    )
+    return answers
 
 
 def _milliseconds(at: datetime) -> int:

@@ -30,7 +30,7 @@ from tests.support.redis_trips import Trips, watching
 MANY = 50
 # What is known of the phones with ids for what is written, and all that is written.
 SERVICE, LEDGER = 2, 1
-TRIPS = 3  # the day's budget, the limits, and what was spent
+TRIPS = 2  # the day's budget with the limits, and what was spent
 
 
 @pytest.fixture(scope="module")
