@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 from sqlalchemy import event, func, select, text, update
@@ -113,6 +114,23 @@ def test_fifty_cost_as_many_statements_as_one(bound: Runtime, many: int) -> None
         made = together(bound, [answering(bound, 1 + i) for i in range(many)])
         assert all("Saldo" in text_of(each) for each in made)
     assert counted == {"service": SERVICE, "ledger": LEDGER}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_each_statement_of_a_batch_is_one_trip(bound: Runtime) -> None:
+    """None is in a transaction that would be begun and committed by trips of their own."""
+    warm(bound)
+    commit_themselves: list[bool] = []
+
+    def note(_c: object, cursor: psycopg.Cursor, statement: str, *_: object) -> None:
+        if not any(each in statement for each in PERIODIC):
+            commit_themselves.append(cursor.connection.autocommit)
+
+    for engine in (bound.service, bound.ledger.engine):
+        event.listen(engine, "before_cursor_execute", note)
+    made = together(bound, [answering(bound, 1 + i) for i in range(10)])
+    assert all("Saldo" in text_of(each) for each in made)
+    assert commit_themselves == [True] * (SERVICE + LEDGER)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
