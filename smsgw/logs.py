@@ -5,11 +5,12 @@ type are told, and its words only where a server or the system said them. Librar
 warnings on: below, some log what they send.
 """
 
+import json
 import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -45,7 +46,7 @@ def set_up(level: int = logging.INFO) -> None:
         structlog.processors.ExceptionRenderer(_as_text),
     ]
     processors = structlog.get_config()["processors"]  # the same list: loggers in use hold it
-    processors[:] = [*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+    processors[:] = [*shared, _line]
     structlog.configure(
         processors=processors,
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -54,14 +55,14 @@ def set_up(level: int = logging.INFO) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
+        _Formatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _line],
             foreign_pre_chain=shared,
         )
     )
+    # No line tells these. https://docs.python.org/3/howto/logging.html#optimization
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
@@ -74,6 +75,26 @@ def set_up(level: int = logging.INFO) -> None:
 def get(name: str) -> Logger:
     logger: Logger = structlog.stdlib.get_logger(name)
     return logger
+
+
+class _Line(str):
+    """Holds a line as it is written: an entry of ours is made once, on its way to the handler."""
+
+    __slots__ = ()
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Makes lines of what libraries log, and leaves ours as they are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.msg if isinstance(record.msg, _Line) else super().format(record)
+
+
+_encode = json.JSONEncoder(default=repr).encode
+
+
+def _line(_logger: object, _method: str, entry: Mapping[str, Any]) -> _Line:
+    return _Line(_encode(entry))
 
 
 def _as_text(exc_info: ExcInfo) -> str:

@@ -39,6 +39,34 @@ def test_an_error_is_logged_with_its_frames_and_without_anybodys_data() -> None:
     assert "budi@example.id" not in told
 
 
+ALL_KINDS = """
+import datetime, logging
+from smsgw import logs
+logs.set_up()
+logs.get("smsgw.try").warning("100% ours", on=datetime.date(2026, 1, 31), said="\\u2028\\ud800é")
+logging.getLogger("a.library").warning("%d of %s", 3, "four")
+"""
+
+
+def test_our_lines_and_those_of_libraries_have_one_form() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_KINDS],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    ours, theirs = (json.loads(line) for line in done.stderr.splitlines())
+    assert ours.pop("timestamp") <= theirs.pop("timestamp")
+    assert ours == {
+        "event": "100% ours",
+        "level": "warning",
+        "logger": "smsgw.try",
+        "on": "datetime.date(2026, 1, 31)",
+        "said": "\u2028\ud800é",
+    }
+    assert theirs == {"event": "3 of four", "level": "warning", "logger": "a.library"}
+
+
 SET_UP_TWICE = """
 from structlog.testing import capture_logs
 from smsgw import logs
