@@ -52,10 +52,10 @@ class IncomingSms:
     def faults(self) -> Sequence[str]:
         """Returns why it cannot be stored. Two messages without an id would be one message and
         its repeat."""
-        keys = {"an id": self.carrier_ref, "a sender": self.sender, "a recipient": self.sender_id}
+        keys = self.carrier_ref, self.sender, self.sender_id
         return [
             f"a message needs {name} of 1 to {LONGEST_KEY} characters"
-            for name, key in keys.items()
+            for name, key in zip(("an id", "a sender", "a recipient"), keys, strict=True)
             if not key.strip() or len(key) > LONGEST_KEY
         ]
 

@@ -256,7 +256,7 @@ class Twilio:
 def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
     """Returns what Twilio puts into X-Twilio-Signature. A repeated field's equal values count
     once."""
-    text = url + "".join(name + value for name, value in sorted(set(form)))
+    text = url + "".join([name + value for name, value in sorted(set(form))])
     octets = text.encode("utf-8", "surrogatepass")
     return b64encode(hmac.digest(token.encode(), octets, sha1)).decode()
 

@@ -1,7 +1,8 @@
 """Receives messages and reports from carriers. A message is acknowledged after its commit."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,6 +35,7 @@ FAILED = Acknowledgement(500, "failed")
 FORBIDDEN = Acknowledgement(403, "forbidden")
 NOT_STORED = Acknowledgement(503, "not stored, please try again")
 FULL = Acknowledgement(503, "busy, please try again")
+ALIKE = 16  # answers that are kept: those of one second hardly differ
 RETRY_AFTER = {"Retry-After": "5"}
 
 Receive = Callable[[WebhookRequest], Acknowledgement]
@@ -49,6 +51,7 @@ class Webhooks:
         self._rt = rt
         self.headers = headers
         self._places = places
+        self._written = lru_cache(ALIKE)(self._write)
         self._routes = {
             (method, f"/in/{route.path}"): (carrier, route)
             for carrier in rt.carriers.values()
@@ -76,9 +79,13 @@ class Webhooks:
 
     def write(self, made: Acknowledgement, *, is_last: bool) -> bytes:
         """Writes an answer outside Flask. `is_last`: the connection is closed afterwards."""
+        return self._written(made, int(time.time()), is_last)
+
+    def _write(self, made: Acknowledgement, second: int, is_last: bool) -> bytes:
         content = {"Content-Type": f"{made.media_type}; charset=utf-8"}
         headers = {**self.headers, **headers_of(made), **content}
-        return raw_requests.write(made.status, headers, made.body.encode(), is_last=is_last)
+        body = made.body.encode()
+        return raw_requests.write(made.status, headers, body, second=second, is_last=is_last)
 
     def _view(self, carrier: Carrier, route: Route) -> Response:
         made = self._receive(carrier, route, _asked())
@@ -97,10 +104,9 @@ class Webhooks:
     def _receive(self, carrier: Carrier, route: Route, asked: WebhookRequest) -> Acknowledgement:
         """Acknowledges a request once all that it brought is stored. If one part cannot be stored,
         the carrier repeats the request, and what was stored before is recognised."""
-        read_and_store = {Reads.MESSAGES: _store_messages, Reads.REPORTS: _store_reports}
         try:
             carrier.verify(asked)
-            read_and_store[route.reads](self._rt, carrier, asked)
+            READ_AND_STORE[route.reads](self._rt, carrier, asked)
         except Forged:
             # A stranger, or a password, token or address of ours that is wrong: then all is lost.
             log.warning("webhook rejected", carrier=carrier.name, path=asked.path)
@@ -154,9 +160,12 @@ def _store_messages(rt: Runtime, carrier: Carrier, asked: WebhookRequest) -> Non
 def _storable(received: Sequence[IncomingSms]) -> Sequence[IncomingSms]:
     """Leaves out what cannot be stored, as no repetition would mend it. Raises Malformed if
     nothing remains."""
-    faults = [fault for sms in received for fault in sms.faults]
-    storable = [sms for sms in received if not sms.faults]
-    if faults and not storable:
+    faults_of = [sms.faults for sms in received]
+    if not any(faults_of):
+        return received
+    faults = [fault for each in faults_of for fault in each]
+    storable = [sms for sms, its in zip(received, faults_of, strict=True) if not its]
+    if not storable:
         raise Malformed("; ".join(dict.fromkeys(faults)))
     for fault in faults:
         log.warning("invalid item in a webhook", why=fault)
@@ -178,3 +187,6 @@ def _apply_reports(rt: Runtime, reports: Sequence[Report]) -> None:
     for report in reports:
         with rt.writing() as tx:
             delivery_reports.apply_report(tx, report)
+
+
+READ_AND_STORE = {Reads.MESSAGES: _store_messages, Reads.REPORTS: _store_reports}
