@@ -20,7 +20,6 @@ LARGEST = 16 * 1024  # octets of a whole request
 MOST_HEADERS = 100
 LONGEST_LINE = 8190  # octets, as gunicorn's limit_request_line
 HEAD = re.compile(rb"(GET|POST) (/in/[!-~]*) HTTP/1\.1((?:\r\n[A-Za-z0-9-]+:[\t -~]*)+)\r\n\r\n")
-FIELD = re.compile(r"(?=[^&])([^&=]*)=?([^&]*)")
 LENGTH = re.compile(r"\d{1,5}", re.ASCII)
 # What changes how a request is read, or how the connection goes on.
 UNUSUAL = {"transfer-encoding", "expect", "upgrade", "trailer", "te", "content-encoding"}
@@ -85,14 +84,20 @@ def read_form(body: bytes) -> Form:
         text = body.decode().replace("+", " ")
     except UnicodeDecodeError:
         return ()
-    fields = FIELD.findall(text)
-    if "%" in text:
-        fields = [(_unescape(name), _unescape(value)) for name, value in fields]
-    return tuple(fields)
+    fields = [field.partition("=") for field in text.split("&") if field]
+    return tuple(
+        [
+            (
+                _unescape(name) if "%" in name else name,
+                _unescape(value) if "%" in value else value,
+            )
+            for name, _, value in fields
+        ]
+    )
 
 
 def _unescape(text: str) -> str:
-    return unquote(text, errors="werkzeug.url_quote") if "%" in text else text
+    return unquote(text, errors="werkzeug.url_quote")
 
 
 def write(
