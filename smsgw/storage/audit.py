@@ -6,7 +6,6 @@ or added later does not fit any more. The last seal, the head, stands in the log
 outsider keeps: with it a chain that was cut or written anew shows.
 """
 
-import json
 import os
 import pwd
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from sqlalchemy import (
 
 from smsgw import logs
 from smsgw.storage.bulk import BulkInsert, Write, write_all
+from smsgw.storage.crypto import json_list, json_of
 from smsgw.storage.tables.security import audit
 from smsgw.storage.transaction import Transaction
 
@@ -180,7 +180,8 @@ def _signed(tx: Transaction, entry: AuditEntry) -> dict[str, Any]:
         "detail": entry.detail,
         "salt": os.urandom(SALT_OCTETS),
     }
-    return row | {"mac": row_mac(tx, row)}
+    row["mac"] = row_mac(tx, row)
+    return row
 
 
 def operator() -> str:
@@ -217,15 +218,21 @@ def walk(
 
 
 def row_mac(tx: Transaction, row: dict[str, Any]) -> bytes:
-    values = [row[name] for name in ("actor", "act", "phone_id", "message_id", "detail")]
-    octets = [as_octets(row[name] or b"").hex() for name in ("subject", "salt")]
-    whole = [_instant(row["at"]), *octets, *values]
-    return tx.vault.hash(json.dumps(whole, default=repr), "audit")
+    octets = [json_of(as_octets(row[name] or b"")) for name in ("subject", "salt")]
+    values = [_written(row[name]) for name in ("actor", "act", "phone_id", "message_id", "detail")]
+    return tx.vault.hash(json_list([json_of(_instant(row["at"])), *octets, *values]), "audit")
+
+
+def _written(value: Any) -> str:
+    """Writes a value as JSON; octets, which somebody else put there, as Python shows them."""
+    return json_of(repr(value) if isinstance(value, bytes) else value)
 
 
 def _instant(at: Any) -> str:
     """Converts to UTC, as SQLite keeps it."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" if isinstance(at, datetime) else str(at)
+    if not isinstance(at, datetime):
+        return str(at)
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def as_octets(value: Any) -> bytes:

@@ -11,12 +11,13 @@ import hmac
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
 from itertools import product
+from json.encoder import encode_basestring_ascii
 from math import inf
 from threading import Lock
 
@@ -177,16 +178,28 @@ def new_key() -> bytes:
 
 
 def _place(column: str, row: Sequence[Part]) -> bytes:
-    return json.dumps([column, *map(plain, row)]).encode()
+    return json_list([json_of(column), *map(json_of, row)]).encode()
 
 
-def plain(part: Part) -> str | int | None:
-    """Converts a value to what JSON can write; instants in UTC."""
+def json_list(written: Iterable[str]) -> str:
+    """Writes what is written as JSON in a list, as `json.dumps` would, which takes twice as
+    long."""
+    return f"[{', '.join(written)}]"
+
+
+def json_of(part: Part) -> str:
+    """Writes a value as `json.dumps` would; octets as hexadecimal digits, instants in UTC."""
+    if part is None:
+        return "null"
+    if isinstance(part, str):
+        return encode_basestring_ascii(part)
     if isinstance(part, bytes):
-        return part.hex()
+        return f'"{part.hex()}"'
+    if type(part) is int:  # no bool
+        return repr(part)
     if isinstance(part, datetime):
-        return part.astimezone(UTC).isoformat()
-    return part.isoformat() if isinstance(part, date) else part
+        return f'"{part.astimezone(UTC).isoformat()}"'
+    return f'"{part.isoformat()}"' if isinstance(part, date) else json.dumps(part)
 
 
 def _octets(text: str) -> bytes:

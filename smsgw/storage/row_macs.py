@@ -5,12 +5,11 @@ A MAC begins with the version of the list of columns that it covers.
 """
 
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from smsgw.storage.crypto import Vault, plain
+from smsgw.storage.crypto import Vault, json_list, json_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,8 @@ class Proof:
         return hmac.compare_digest(mac[1:], self._hash(vault, mac[0], row))
 
     def _hash(self, vault: Vault, version: int, row: Mapping[Any, Any]) -> bytes:
-        pairs = [[name, plain(row[name])] for name in self.versions[version]]
-        return vault.hash(json.dumps([self.table, version, pairs]), "mac")
+        pairs = [f'["{name}", {json_of(row[name])}]' for name in self.versions[version]]
+        return vault.hash(f'["{self.table}", {version}, {json_list(pairs)}]', "mac")
 
 
 def shown(key: object) -> str:

@@ -1,6 +1,11 @@
-import pytest
+import json
+from datetime import UTC, date, datetime
 
-from smsgw.storage.crypto import Keys, Unreadable, Vault, Wrapper, new_key
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smsgw.storage.crypto import Keys, Part, Unreadable, Vault, Wrapper, json_list, json_of, new_key
 
 
 def vault() -> Vault:
@@ -47,3 +52,28 @@ def test_a_wrapped_key_opens_with_its_secret_and_under_its_name() -> None:
     for wrapper, name in ((Wrapper(["two"]), "key 1"), (Wrapper(["one"]), "key 2")):
         with pytest.raises(Unreadable):
             wrapper.unwrap(wrapped, name)
+
+
+PARTS = st.one_of(
+    st.text(st.characters(), max_size=20),
+    st.integers(),
+    st.booleans(),
+    st.none(),
+    st.binary(max_size=40),
+    st.dates(),
+    st.datetimes(min_value=datetime(2, 1, 1), timezones=st.timezones()),
+)
+
+
+@given(st.lists(PARTS, max_size=6))
+def test_what_names_a_row_is_written_as_json(parts: list[Part]) -> None:
+    """What was sealed or signed before opens only if this is the same to the octet."""
+    assert json_list(map(json_of, parts)) == json.dumps([plain(part) for part in parts])
+
+
+def plain(part: Part) -> str | int | None:
+    if isinstance(part, bytes):
+        return part.hex()
+    if isinstance(part, datetime):
+        return part.astimezone(UTC).isoformat()
+    return part.isoformat() if isinstance(part, date) else part
