@@ -32,6 +32,7 @@ PASSIVE_OUTCOMES = {
     Outcome.LOCKED,
 }
 PASSIVE_KEYWORDS = {"bantuan"}
+DIGIT = re.compile("[0-9]")
 COUNTED_ELSEWHERE = {"kode"}  # three wrong ones end it, and each is told
 
 
@@ -65,7 +66,8 @@ class Gate:
     @property
     def budgeted_day(self) -> date | None:
         """Returns the day whose budget limits the answer; None if there is no budget."""
-        return None if self._budget == Budget() else self._candidate.day
+        is_limited = self._budget.everywhere is not None or self._budget.code is not None
+        return self._candidate.day if is_limited else None
 
     def is_last(self, keyword: str | None, outcome: str) -> bool:
         """Tells whether the reply is the one that says that there are no more until tomorrow."""
@@ -76,25 +78,29 @@ class Gate:
     def steps(self, asked: "ProposedReply") -> list["LimitStep"]:
         """Returns the limits in their order: what refuses must not count as an answer, and what is
         no answer must not count as an explanation."""
-        phone, words, shape = self._candidate.phone, self._candidate.words, self._candidate.shape
-        explains = asked.outcome in PASSIVE_OUTCOMES and asked.keyword not in COUNTED_ELSEWHERE
+        candidate = self._candidate
         is_passive = _is_passive(asked.keyword, asked.outcome)
-        enough, passive = (self._key("enough"), ENOUGH), (self._key("passive"), PASSIVE)
-        same, nearly = (f"same:{phone}:{words}", SAME), (f"nearly:{phone}:{shape}", NEARLY_SAME)
-        every = (
-            (explains, LimitStep("loop", ((*same, True),))),
-            (
-                not asked.may_repeat,
-                LimitStep("loop", ((*nearly, True),)),
-            ),
-            (is_passive, LimitStep("throttled", ((*enough, False),))),
-            (True, LimitStep("throttled", ((f"answered:{phone}", ANSWERED, True),))),
-            (is_passive, LimitStep("throttled", ((*passive, True), (*enough, True)))),
-        )
-        return [step for is_asked, step in every if is_asked]
+        steps = []
+        if asked.outcome in PASSIVE_OUTCOMES and asked.keyword not in COUNTED_ELSEWHERE:
+            same = f"same:{candidate.phone}:{candidate.words}"
+            steps.append(LimitStep("loop", ((same, SAME, True),)))
+        if not asked.may_repeat:
+            nearly = f"nearly:{candidate.phone}:{candidate.shape}"
+            steps.append(LimitStep("loop", ((nearly, NEARLY_SAME, True),)))
+        if is_passive:
+            steps.append(LimitStep("throttled", ((self._key("enough"), ENOUGH, False),)))
+        answered = f"answered:{candidate.phone}"
+        steps.append(LimitStep("throttled", ((answered, ANSWERED, True),)))
+        if is_passive:
+            explained = (self._key("passive"), PASSIVE, True), (self._key("enough"), ENOUGH, True)
+            steps.append(LimitStep("throttled", explained))
+        return steps
 
     def request(self, steps: Iterable["LimitStep"]) -> LimitRequest:
         """Returns what was not asked before, up to the step that was refused then."""
+        if not self._told:
+            every = [step.limits for step in steps]
+            return LimitRequest(self._candidate.message, self._candidate.at, every)
         left = []
         for step in steps:
             if any(self._told.get(_name(limit)) for limit in step.limits):
@@ -108,10 +114,10 @@ class Gate:
 
     def learn(self, request: LimitRequest, granted: Sequence[int | None]) -> None:
         for limits, which in zip(request.steps, granted, strict=False):
-            refused = limits if which is None else limits[:which]
-            self._told |= {_name(limit): False for limit in refused}
-            if which is not None:
-                self._told[_name(limits[which])] = True
+            for place, limit in enumerate(limits):
+                self._told[_name(limit)] = place == which
+                if place == which:
+                    break
 
     def refusal(self, steps: Iterable["LimitStep"]) -> str | None:
         for step in steps:
@@ -176,15 +182,14 @@ def _is_passive(keyword: str | None, outcome: str) -> bool:
 
 
 def gate_of(rt: Runtime, sms: IncomingSms, normal: str) -> Gate:
-    words, shape = normal, re.sub(r"[0-9]", "0", normal)
     now, number = rt.now(), phone.e164(sms.sender)
     code = phone.calling_code(number) if number else ""
     candidate = Candidate(
         message=_short_hash(rt, f"{sms.carrier} {sms.carrier_ref}"),
         phone=_short_hash(rt, number or sms.sender),
         code=code,
-        words=_short_hash(rt, words),
-        shape=_short_hash(rt, shape),
+        words=_short_hash(rt, normal),
+        shape=_short_hash(rt, DIGIT.sub("0", normal)),
         at=now,
         day=now.astimezone(rt.settings.zone).date(),
     )

@@ -110,7 +110,7 @@ class Counters:
         self._spent: tuple[date | None, Counter[str]] = None, Counter()
         self._alarmed_at = -ALARM_EVERY
         self._alarmed_for: set[tuple[date, str]] = set()
-        self._begun: dict[str, Event] = {}
+        self._begun: dict[str, list[Event]] = {}  # with who waits for its end
         self._lock = Lock()
 
     @contextmanager
@@ -118,10 +118,13 @@ class Counters:
         """Handles one delivery of a message at a time in this process, so that it is counted
         once."""
         with self._lock:
-            done = self._begun.get(message)
-            if done is None:
-                self._begun[message] = Event()
-        if done is not None:
+            waiting = self._begun.get(message)
+            if waiting is None:
+                self._begun[message] = []
+            else:
+                done = Event()  # most messages have nobody who waits for them
+                waiting.append(done)
+        if waiting is not None:
             fibers.in_pool(partial(done.wait, PATIENCE))
             yield
             return
@@ -129,7 +132,9 @@ class Counters:
             yield
         finally:
             with self._lock:
-                self._begun.pop(message).set()
+                waiting = self._begun.pop(message)
+            for each in waiting:
+                each.set()
 
     def take(self, key: str, rates: Sequence[Rate], at: datetime, name: str = "") -> bool:
         """Tells whether there is room for one more; if so it is taken. `name` is what it can be
