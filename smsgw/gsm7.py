@@ -67,10 +67,11 @@ def is_gsm7(text: str) -> bool:
 
 def count(text: str) -> Count:
     """Counts what a text costs. The empty text is one segment."""
-    if not is_gsm7(text):
+    is_basic = _ONLY_BASIC.fullmatch(text) is not None
+    if not is_basic and not is_gsm7(text):
         units = sum(map(_utf16_units, text))
         return Count(Encoding.UCS_2, len(split(text)) if units > 70 else 1, units)
-    units = len(text) + len(_EXTENDED.findall(text))
+    units = len(text) + (0 if is_basic else len(_EXTENDED.findall(text)))
     return Count(Encoding.GSM_7, len(split(text)) if units > 160 else 1, units)
 
 

@@ -127,7 +127,7 @@ def _(value: Decimal) -> str:
 
 @show.register
 def _(value: date) -> str:
-    return f"{value:%d-%m-%Y}"
+    return f"{value.day:02}-{value.month:02}-{value.year}"
 
 
 @show.register
@@ -137,7 +137,7 @@ def _(value: Moment) -> str:
 
 @show.register
 def _(value: Month) -> str:
-    return f"{value.first_day:%m-%Y}"
+    return f"{value.first_day.month:02}-{value.first_day.year}"
 
 
 @show.register
@@ -164,3 +164,8 @@ def _(value: Options) -> str:
 @show.register
 def _(value: Verbatim) -> str:
     return value.text
+
+
+# What shows a value of exactly this type, also where its words need no change: `show` looks for it
+# among the types that it may be.
+SHOWN = {kind: write for kind, write in show.registry.items() if kind not in {object, Options}}

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from handlers.placeholders import TEXT_WIDTH
 from handlers.values import Options, Term, Terms, Value
 from smsgw import gsm7
-from smsgw.configuration.placeholders import WIDTHS, NotShowable, show, undeclared, widest
+from smsgw.configuration.placeholders import SHOWN, WIDTHS, NotShowable, show, undeclared, widest
 
 REFERENCE_ALPHABET, REFERENCE_LENGTH = "23456789BCDFGHJKLMNPQRSTVWXZ", 6
 CUT = "..."  # where a quote goes on
@@ -48,12 +48,15 @@ class Piece:
 
     def fill(self, shown: Mapping[str, str | None]) -> str | None:
         """Returns the piece with its values, or None for a clause with an unknown value."""
-        if self.is_clause and any(shown.get(name) is None for name in self.names):
-            return None
-        return "".join(
-            literal + ((shown.get(name) or "-") if name is not None else "")
-            for literal, name in self.parts
-        )
+        texts = []
+        for literal, name in self.parts:
+            texts.append(literal)
+            if name is not None:
+                value = shown.get(name)
+                if value is None and self.is_clause:
+                    return None
+                texts.append(value or "-")
+        return "".join(texts)
 
     @property
     def source(self) -> str:
@@ -192,6 +195,8 @@ def _certain(pieces: Sequence[Piece], always: frozenset[str]) -> Iterator[Piece]
 def _text_of(name: str, value: Value, terms: Mapping[str, str]) -> str | None:
     if value is None:
         return None
+    if (write := SHOWN.get(type(value))) is not None:
+        return write(value)
     if isinstance(value, Terms):
         words = (gsm7.to_gsm7(terms.get(word, word)) for word in value.words)
         return value.separator.join(words)
