@@ -19,6 +19,7 @@ from smsgw.registry.bindings import Notice
 from smsgw.registry.changes import apply
 from smsgw.registry.phone_state import PhoneState
 from smsgw.registry.phones import LastMessage
+from smsgw.registry.reply_pages import NewPages
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
@@ -49,6 +50,7 @@ class _Rows:
     messages: list[inbox.NewMessage] = field(default_factory=list)
     uses: set[int] = field(default_factory=set)  # bindings
     replies: dict[int, outbox.NewReply] = field(default_factory=dict)  # by their ids
+    pages: list[NewPages] = field(default_factory=list)
     last: list[LastMessage] = field(default_factory=list)
     disclosures: list[audit.AuditEntry] = field(default_factory=list)
     # With the place of the message.
@@ -169,7 +171,8 @@ def _work_out(
         return answer
     if reply.pages:
         texts = [composer.render(page.wording, page.values) for page in reply.pages]
-        reply_pages.keep(tx, known.phone_id, known.caller.phone, texts)
+        number = known.caller.phone
+        rows.pages.append(NewPages(known.phone_id, number, texts, known.has_pages))
     rows.replies[reply_id] = _draft(composer, each, known, reply, text, rows)
     rows.notices += [(place, composer, notice) for notice in notices]
     for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
@@ -195,6 +198,8 @@ def _write(tx: Transaction, rows: _Rows) -> None:
         phones.last_message_rows(rows.last),
         audit.entry_rows(tx, rows.disclosures),
     ]
+    if rows.pages:
+        reply_pages.keep_all(tx, rows.pages)
     try:
         write_all(tx.connection, writes, is_last=not rows.notices)
     except IntegrityError as error:

@@ -98,9 +98,10 @@ class Gate:
 
     def request(self, steps: Iterable["LimitStep"]) -> LimitRequest:
         """Returns what was not asked before, up to the step that was refused then."""
+        limited = (self.budgeted_day, self._candidate.code, self._budget)
+        named = (self._candidate.message, self._candidate.at)
         if not self._told:
-            every = [step.limits for step in steps]
-            return LimitRequest(self._candidate.message, self._candidate.at, every)
+            return LimitRequest(*named, [step.limits for step in steps], *limited)
         left = []
         for step in steps:
             if any(self._told.get(_name(limit)) for limit in step.limits):
@@ -109,8 +110,7 @@ class Gate:
             if not limits:
                 break
             left.append(limits)
-        limited = (self.budgeted_day, self._candidate.code, self._budget)
-        return LimitRequest(self._candidate.message, self._candidate.at, left, *limited)
+        return LimitRequest(*named, left, *limited)
 
     def learn(self, request: LimitRequest, granted: Sequence[int | None]) -> None:
         for limits, which in zip(request.steps, granted, strict=False):

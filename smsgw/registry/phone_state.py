@@ -67,6 +67,7 @@ class PhoneState:
     previous: Previous | None
     last_reply: str | None = None  # which it may send back to us
     language: str = "id"
+    has_pages: bool = False  # that LANJUT shows, or might have shown
 
 
 _last_message = messages.alias("last_message")
@@ -246,7 +247,9 @@ def _known_state(
         notified=subscriptions.kinds_of(tx, row.id, row.hash) if named.notified else frozenset(),
         has_stopped=named.notified and subscriptions.has_stopped(tx, row.id),
     )
-    return PhoneState(row.id, row.version, caller, ids, _previous(row), told, row.language)
+    return PhoneState(
+        row.id, row.version, caller, ids, _previous(row), told, row.language, row.pages is not None
+    )
 
 
 def _last_told(tx: Transaction, row: Row[*tuple[Any, ...]]) -> str | None:

@@ -1,30 +1,56 @@
 """Stores what LANJUT shows: the rest of a long answer, as it was written then."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, delete, select
+from sqlalchemy.exc import IntegrityError
 
+from smsgw.storage.bulk import BulkInsert
 from smsgw.storage.tables.phones import pages, phones
 from smsgw.storage.tables.security import Ciphertext
-from smsgw.storage.transaction import Transaction
+from smsgw.storage.transaction import Conflict, Transaction
 
 PAGES_LAST = timedelta(minutes=30)
 
 
-def keep(tx: Transaction, phone_id: int, number: str, texts: list[str]) -> None:
-    """Stores what LANJUT shows on the phone with this number for half an hour."""
-    destroy(tx, phone_id)
-    if texts:
-        phone_hash = tx.vault.hash(number, "phone")
-        row = {
-            "phone_id": phone_id,
-            "texts": tx.vault.encrypt(json.dumps(texts), Ciphertext.PAGES, phone_hash),
-            "expires_at": tx.now + PAGES_LAST,
-        }
-        tx.connection.execute(insert(pages).values(row))
+@dataclass(frozen=True, slots=True)
+class NewPages:
+    """Holds what LANJUT shows on the phone with this number. `replaces`: it may show others."""
+
+    phone_id: int
+    number: str
+    texts: Sequence[str]
+    replaces: bool = True
+
+
+_insert = BulkInsert(pages, "phone_id", "texts", "expires_at")
+
+
+def keep_all(tx: Transaction, new: Sequence[NewPages]) -> None:
+    """Stores for half an hour what LANJUT shows. Raises Conflict where that was stored meanwhile
+    for a phone that had nothing."""
+    replaced = [each.phone_id for each in new if each.replaces]
+    if replaced:
+        tx.connection.execute(delete(pages).where(pages.c.phone_id.in_(replaced)))
+    rows = [_row(tx, each) for each in new if each.texts]
+    try:
+        if rows:
+            _insert.count(tx.connection, rows)
+    except IntegrityError:
+        raise Conflict from None
+
+
+def _row(tx: Transaction, new: NewPages) -> dict[str, object]:
+    phone_hash = tx.vault.hash(new.number, "phone")
+    return {
+        "phone_id": new.phone_id,
+        "texts": tx.vault.encrypt(json.dumps(new.texts), Ciphertext.PAGES, phone_hash),
+        "expires_at": tx.now + PAGES_LAST,
+    }
 
 
 def destroy(tx: Transaction, phone_id: int) -> None:
@@ -57,4 +83,4 @@ def turn(tx: Transaction, phone_id: int, number: str) -> None:
         .join_from(pages, phones)
         .where(pages.c.phone_id == phone_id)
     ).first()
-    keep(tx, phone_id, number, read(tx, row)[1:] if row else [])
+    keep_all(tx, [NewPages(phone_id, number, read(tx, row)[1:] if row else [])])

@@ -17,10 +17,12 @@ from sqlalchemy import event, func, select, text, update
 from smsgw import responder
 from smsgw.carriers.carrier import IncomingSms
 from smsgw.messaging.answer import Answer, NotStored
-from smsgw.registry import phone_state
+from smsgw.registry import phone_state, reply_pages
+from smsgw.registry.reply_pages import NewPages
 from smsgw.runtime import Runtime
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
+from smsgw.storage.transaction import Conflict
 from tests.conftest import Clock
 from tests.support.batches import together
 from tests.support.bound_phones import bind_many, nkp, number
@@ -155,6 +157,29 @@ def test_what_a_batch_asks_the_service_is_planned_once(bound: Runtime) -> None:
     for kind in kinds:
         ((_, generic, custom),) = [each for each in planned if kind in each.statement]
         assert (generic > 0, custom) == (True, 5), kind
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_long_answers_cost_one_statement_more_for_all_of_them(bound: Runtime) -> None:
+    warm(bound)
+    for text, more in (("BANTUAN", 1), ("KANTOR JAKARTA", 2)):  # the second replaces the pages
+        with statements(bound) as counted:
+            made = together(bound, [answering(bound, 1 + i, text) for i in range(9)])
+            assert all("LANJUT" in text_of(each) for each in made)
+        assert counted["service"] == SERVICE + more
+    for index in range(9):
+        answer = say(bound, number(1 + index), "LANJUT")
+        assert answer.verdict.outcome == "answered"
+
+
+def test_pages_that_came_in_between_are_not_written_over(bound: Runtime) -> None:
+    with bound.reading() as tx:
+        known = phone_state.read(tx, number(1))
+    say(bound, number(1), "BANTUAN")
+    pages = NewPages(known.phone_id, number(1), ["late"], known.has_pages)
+    with pytest.raises(Conflict), bound.writing() as tx:
+        reply_pages.keep_all(tx, [pages])
+    assert "late" not in (say(bound, number(1), "LANJUT").reply.text)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
