@@ -23,6 +23,8 @@ def normalise(text: str) -> str:
     Two texts with the same normal form say the same, so it also tells a repeat.
     """
     text = fold(text[:MAX_CHARACTERS])[:MAX_CHARACTERS].upper()[:MAX_CHARACTERS]
+    if text.isalpha() and "SPASI" not in text:  # most messages: what follows changes no letter
+        return _DRAWN_OUT.sub(r"\1", text)
     text = _SPASI.sub(" ", text.replace('"', "'"))
     text = _APOSTROPHE_IN_A_NAME.sub("", text)
     text = _DRAWN_OUT.sub(r"\1", _WRAPPING.sub(" ", text))

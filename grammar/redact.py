@@ -98,18 +98,22 @@ class Redactor:
         text = text[:MAX_CHARACTERS]
         once = self.take_out(text)
         plain = normalise(once.text)
+        if plain == text:
+            return once
         again = self.take_out(plain)
         return again if again.is_changed else once
 
     def take_out(self, text: str) -> Redacted:
         """Removes secrets from `text` and leaves the rest as it stands."""
         spans = sorted(set(self._spans(text)))
+        if not spans:
+            return Redacted(text, is_changed=False)
         parts, at = [], 0
         for start, end in spans:
             if start >= at:
                 parts += [text[at:start], REDACTED]
                 at = end
-        return Redacted("".join([*parts, text[at:]]), bool(spans))
+        return Redacted("".join([*parts, text[at:]]), is_changed=True)
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Returns where secrets stand."""

@@ -26,6 +26,8 @@ COLUMNS = (
 )
 _in_use = select(bindings.c.phone_id, *COLUMNS).where(IS_IN_USE).order_by(bindings.c.id)
 
+_PROVEN = row_macs.BINDING.columns - {"phone"}
+
 
 def opened(
     tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]], phone_hash: bytes
@@ -34,7 +36,7 @@ def opened(
     not make, discloses nothing."""
     held = {}
     for row in rows:
-        proven = {each.name: row._mapping[each.name] for each in COLUMNS}
+        proven = {name: getattr(row, name) for name in _PROVEN}
         proven["phone"] = phone_hash
         if not tx.is_ours(row_macs.BINDING, row.mac, row.binding_id, proven):
             continue

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Row, bindparam, case, select
 
@@ -141,6 +141,14 @@ class PhoneQuery:
     received_at: datetime | None = None
 
 
+class _Before(TypedDict):
+    """Holds what is known of a number, whether or not its phone is known."""
+
+    former: Former
+    asked_codes: tuple[str, ...]
+    rejections: int
+
+
 def read(
     tx: Transaction,
     number: str,
@@ -203,21 +211,20 @@ def _state(
         else NOBODY
     )
     asked_codes = registration_codes.sent_here(tx, number) if named.asked_codes else {}
-    caller = Caller(
-        phone=number,
+    before = _Before(
         former=Former(tx.vault, former),
         asked_codes=tuple(asked_codes),
         rejections=max(asked_codes.values(), default=0),
     )
     if not rows:
-        return PhoneState(0, 0, caller, {}, None)
-    return _known_state(tx, rows, caller, wanted)
+        return PhoneState(0, 0, Caller(phone=number, **before), {}, None)
+    return _known_state(tx, rows, before, wanted)
 
 
 def _known_state(
     tx: Transaction,
     rows: Sequence[Row[*tuple[Any, ...]]],
-    caller: Caller,
+    before: _Before,
     wanted: PhoneQuery,
 ) -> PhoneState:
     named, row = wanted.named, rows[0]
@@ -229,8 +236,9 @@ def _known_state(
     told = _last_told(tx, row)
     verified = registration_codes.verify(tx, row.id, named.code) if named.code else None
     is_repeatable = about is not None or row.last_binding_id is None
-    caller = replace(
-        caller,
+    caller = Caller(
+        phone=wanted.number,
+        **before,
         bound=tuple(held.values()),
         open=question,
         asked=asked,
@@ -247,8 +255,9 @@ def _known_state(
         notified=subscriptions.kinds_of(tx, row.id, row.hash) if named.notified else frozenset(),
         has_stopped=named.notified and subscriptions.has_stopped(tx, row.id),
     )
+    has_pages = row.pages is not None
     return PhoneState(
-        row.id, row.version, caller, ids, _previous(row), told, row.language, row.pages is not None
+        row.id, row.version, caller, ids, _previous(row), told, row.language, has_pages
     )
 
 

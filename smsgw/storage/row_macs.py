@@ -7,6 +7,7 @@ A MAC begins with the version of the list of columns that it covers.
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from smsgw.storage.crypto import Vault, json_list, json_of
@@ -21,6 +22,11 @@ class Proof:
     versions: Mapping[int, tuple[str, ...]]  # names of columns
     written: int = 1
     key: str = "id"  # the column that names a row
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Returns all that some version covers."""
+        return frozenset(chain.from_iterable(self.versions.values()))
 
     def make(self, vault: Vault, row: Mapping[Any, Any]) -> bytes:
         """Returns 33 octets: the version, then the hash. `row` holds values by column."""

@@ -212,6 +212,14 @@ def test_no_text_raises_and_the_normal_form_says_the_same(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
 
 
+@given(
+    st.lists(st.sampled_from([*"aeOIlsxÉßıⅷ٣", "spasi", "SPASI", "\u0301", "\u200b"]), max_size=12)
+)
+def test_a_word_alone_has_the_normal_form_that_it_has_among_others(pieces: list[str]) -> None:
+    word = "".join(pieces)
+    assert normalise(word) == normalise(f" {word}")
+
+
 def test_text_beyond_1600_characters_is_not_read() -> None:
     assert isinstance(GRAMMAR.parse("#" * (MAX_CHARACTERS - 5) + "SALDO"), Command)
     assert isinstance(GRAMMAR.parse("#" * (MAX_CHARACTERS - 3) + "SALDO"), Misread)
