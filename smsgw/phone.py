@@ -20,6 +20,8 @@ _NO_PART = re.compile(r"^\s*tel:|[\s()<>\[\].,:;/_*'\"-]")
 _INDONESIAN_MOBILE = re.compile(r"\+62(?:8[1-35-9][0-9]{7,10})", re.ASCII)
 KNOWN = 4096  # numbers whose answers are remembered: a message asks for its sender's five times
 SHORTEST_NUMBER = 7  # 2757, 1708, 4444: a short code is a service, never a person
+_WRITTEN = re.compile(rf"\+?[0-9]{{{SHORTEST_NUMBER},15}}", re.ASCII)
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,12 @@ def e164(written: str) -> str | None:
 
     A short code parses as a possible Indonesian number, hence the length first.
     """
+    if _INDONESIAN_MOBILE.fullmatch(written):
+        return written
     digits = _NO_PART.sub("", fold(written))
     digits = "+" + digits[2:] if digits.startswith("00") else digits
     digits = "+" + digits if digits.startswith("628") else digits  # nobody leaves 0 of 0628… away
-    if not re.fullmatch(rf"\+?[0-9]{{{SHORTEST_NUMBER},15}}", digits, re.ASCII):
+    if not _WRITTEN.fullmatch(digits):
         return None
     if is_fictitious(digits):
         return digits
@@ -56,7 +60,7 @@ def is_in(number: str, calling_codes: tuple[str, ...]) -> bool:
 
 def is_e164(text: str) -> bool:
     """Tells whether it is written as +62812…; not whether anybody has that number."""
-    return re.fullmatch(r"\+[1-9][0-9]{6,14}", text, re.ASCII) is not None
+    return _E164.fullmatch(text) is not None
 
 
 def can_get_sms(number: str) -> bool:

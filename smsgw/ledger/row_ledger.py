@@ -119,7 +119,7 @@ class RowLedger:
 
     def participant(self, nkp: str) -> Participant | None:
         rows = self._rows("participant", nkp=nkp)
-        return self._merge_rows([self._build(Participant, {**row, "nkp": nkp}) for row in rows])
+        return self._merge_rows([self._build(Participant, row, nkp=nkp) for row in rows])
 
     def participants_of(self, nik: str) -> Sequence[Participant]:
         by_phone: dict[str, list[Participant]] = defaultdict(list)
@@ -233,18 +233,20 @@ class RowLedger:
         values = []
         for row in rows:
             try:
-                values.append(self._build(kind, {**row, **known}))
+                values.append(self._build(kind, row, **known))
             except LookUpFailed:
                 continue
         return values
 
-    def _build(self, kind: type[Record], row: Mapping[Any, Any]) -> Record:
-        """Raises LookUpFailed where what it needs cannot be read."""
+    def _build(self, kind: type[Record], row: Mapping[Any, Any], **known: str) -> Record:
+        """Takes `known`: what need not stand in the row. Raises LookUpFailed where what it needs
+        cannot be read."""
         table, make = TABLES[kind], _maker(kind)
-        values = {
-            name: self._value(f"{table}.{name}", row[name], read)
-            for name, read in FIELDS[kind].items()
-        }
+        values = {}
+        for name, read in FIELDS[kind].items():
+            value = known[name] if name in known else row[name]
+            is_empty = value is None
+            values[name] = None if is_empty else self._value(f"{table}.{name}", value, read)
         for name in NEEDED.get(kind, ()):
             if values[name] is None:
                 raise self._unreadable(f"{table}.{name}")

@@ -27,6 +27,7 @@ BETWEEN_PHONES = re.compile(r"[/\\,;|&\r\n]|\b(?:atau|dan|or)\b", re.IGNORECASE)
 A_NUMBER = re.compile(r"\+?\(?[0-9][0-9\s().-]*")
 SPREADSHEET = re.compile(r"[0-9][eE][+-]?[0-9]")  # 6.28123E+12: digits are lost
 FRACTION = re.compile(r"([0-9]{7,})\.0{1,2}")
+SEPARATORS = re.compile(r"[\s.-]")
 PLAIN = re.compile(r"(?:\+?62|0)?(8[1-35-9][0-9]{7,10})")  # every mobile number of Indonesia
 COUNTRY = re.compile(r"^\+?620*(?=8)")  # 62812…, and +62 (0)812…
 AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")  # 1.200 may be a thousand, and is not guessed at
@@ -74,14 +75,18 @@ def digits(length: int) -> Read:
     """Reads a number that identifies something, such as an NKP, and restores the zeros that a
     numeric column lost."""
 
+    wanted = re.compile(rf"[0-9]{{{length}}}")
+
     def read(value: Any, _zone: ZoneInfo) -> str | None:
-        if isinstance(value, str):
-            written = re.sub(r"[\s.-]", "", value)
-        else:
+        if not isinstance(value, str):
             written = str(_whole(value)).zfill(length)
+        elif wanted.fullmatch(value):
+            written = value
+        else:
+            written = SEPARATORS.sub("", value)
         if not written.strip("0"):
             return None
-        if not re.fullmatch(rf"[0-9]{{{length}}}", written):
+        if not wanted.fullmatch(written):
             raise UnreadableValue
         return written
 
@@ -138,7 +143,9 @@ def read_nkp(value: Any) -> str | None:
 
 def _plain_mobile(value: Any) -> str | None:
     """Recognises the most common form of number without the cost of every country's rules."""
-    found = PLAIN.fullmatch(re.sub("[ -]", "", value)) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    found = PLAIN.fullmatch(value.replace(" ", "").replace("-", ""))
     return f"+62{found[1]}" if found else None
 
 

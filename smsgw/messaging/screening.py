@@ -58,13 +58,11 @@ def still_open(inbound: Sequence[Inbound]) -> list[Inbound]:
 def may_be_answered(rt: Runtime, known: PhoneState, sender_id: str) -> bool:
     """Tells whether a phone gets replies: one of a country that we serve, or one that is bound to a
     participant, wherever it is. Our own numbers never do."""
-    ours = {
-        phone.e164(each)
-        for each in (sender_id, *(it.default_sender_id for it in rt.carriers.values()))
-    }
-    is_served = known.caller.nkps or phone.is_in(known.caller.phone, rt.settings.countries)
-    is_phone = phone.can_get_sms(known.caller.phone)
-    return bool(is_served) and is_phone and known.caller.phone not in ours
+    number = known.caller.phone
+    if not (known.caller.nkps or phone.is_in(number, rt.settings.countries)):
+        return False
+    ours = (sender_id, *(it.default_sender_id for it in rt.carriers.values()))
+    return phone.can_get_sms(number) and number not in map(phone.e164, ours)
 
 
 def is_echo(parsed: ParsedMessage, known: PhoneState) -> bool:
