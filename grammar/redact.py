@@ -14,6 +14,7 @@ is gone. It reads a text once, from left to right, so its time grows with the te
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from grammar.normalise import MAX_CHARACTERS, normalise
 from grammar.reading import Words
@@ -58,8 +59,7 @@ _DATE = re.compile(r"(?:0?[1-9]|[12]\d|3[01])\D+(?:0?[1-9]|1[0-2])\D+(?:19|20)\d
 _TO_BLANK = re.compile(r"[^\s#,;]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Redacted:
+class Redacted(NamedTuple):
     text: str
     is_changed: bool
 

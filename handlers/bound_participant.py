@@ -80,7 +80,7 @@ def _answer_named(question: Question, tell: Tell, found: list[Participant | None
     wrong = WrongNkp(question.nkp, is_issued=bool(participants)) if question.nkp else None
     if not caller.nkps:
         reply = disclosure.not_registered(question)
-        return replace(reply, changes=(wrong,)) if wrong else reply
+        return reply._replace(changes=(wrong,)) if wrong else reply
     return disclosure.not_linked(disclosure.guess(question.nkp or question.nik, wrong=wrong))
 
 
@@ -93,16 +93,15 @@ def answer_for(question: Question, tell: Tell, nkp: str, participant: Participan
     on_file = disclosure.number_on_file(participant, bound_with, question.caller.phone)
     if on_file is OnFile.ANOTHER:
         reply = disclosure.not_registered(question)
-        return replace(reply, changes=(Lapse(nkp), *reply.changes))
+        return reply._replace(changes=(Lapse(nkp), *reply.changes))
     if participant is None or on_file is OnFile.UNCLEAR:
         return disclosure.number_unclear()
     if bound is not None and bound.tells_from is not None and question.now < bound.tells_from:
         starts = bound.tells_from.astimezone(question.now.tzinfo)
         values: dict[str, Value] = {"nkp": MaskedNkp(nkp), "starts": Moment(starts)}
         return Reply(Outcome.PENDING, "own.not_yet", values, shows=(nkp,))
-    return _ask_identity(question, participant, bound) or replace(
-        tell(question, participant), about=nkp
-    )
+    asked = _ask_identity(question, participant, bound)
+    return asked or tell(question, participant)._replace(about=nkp)
 
 
 def _ask_identity(
@@ -132,7 +131,7 @@ def _ask_identity(
         changes = (WrongIdentity(bound.nkp), ask)
         return Reply(Outcome.NOT_LINKED, "own.identity_wrong", changes=changes)
     reply = disclosure.not_registered(question)
-    return replace(reply, changes=(Unbind((bound.nkp,)), Close(), *reply.changes))
+    return reply._replace(changes=(Unbind((bound.nkp,)), Close(), *reply.changes))
 
 
 def _by_letter(letter: str, nkps: tuple[str, ...]) -> str | None:

@@ -6,9 +6,9 @@ Nothing is stored or sent here, so the same words serve whoever asks what would 
 
 import re
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from grammar import NO, NO_FIELDS, YES, Command, Grammar, Misread, Reason, normalise
 from handlers import (
@@ -55,8 +55,7 @@ class Keywords(Protocol):
         """Returns the ids of those that are asked first, in doubt."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inquiry:
+class Inquiry(NamedTuple):
     """A message and the phone it came from. `said`: `text` as the grammar of the keywords reads
     it."""
 
@@ -66,8 +65,7 @@ class Inquiry:
     caller: Caller
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """`said` is what was meant; `reply` is None where thanks are best left alone."""
 
     said: Command | Misread
@@ -85,7 +83,7 @@ def decide(inquiry: Inquiry, ledger: Ledger, now: datetime, unused_for: timedelt
     question = Question(chosen or said, caller, ledger, keywords.usage, now, unused_for)
     reply = disclosure.locked(question) or _handled(question, keywords)
     if _is_settled(said, caller, reply):
-        reply = replace(reply, changes=(Close(), *reply.changes))
+        reply = reply._replace(changes=(Close(), *reply.changes))
     return Decided(said, _naming_also(reply, question.said))
 
 
@@ -198,7 +196,7 @@ def _is_settled(said: Command | Misread, caller: Caller, reply: Reply) -> bool:
 def _naming_also(reply: Reply, said: Command | Misread) -> Reply:
     """Offers every wording what else the sentence asked for."""
     also = said.also if isinstance(said, Command) else None
-    return replace(reply, values={**reply.values, "also": also}) if also else reply
+    return reply._replace(values={**reply.values, "also": also}) if also else reply
 
 
 def _handled(question: Question, keywords: Keywords) -> Reply:

@@ -5,7 +5,6 @@ Only the number on file is asked whether it wants to be bound. "No such NKP" and
 same wording after the same look-up, and what a phone guesses is counted.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -120,4 +119,4 @@ def expired(received: datetime) -> Reply:
 def enough(reply: Reply) -> Reply:
     """Replaces a day's last reply that would only explain: it says that there are no more until
     tomorrow."""
-    return replace(reply, wording="disclosure.enough", values={}, pages=())
+    return reply._replace(wording="disclosure.enough", values={}, pages=())

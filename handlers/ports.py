@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Participant:
+class Participant(NamedTuple):
     """Holds what the ledger says about one NKP; any field but the key may be empty."""
 
     nkp: str
@@ -26,8 +25,7 @@ class Participant:
     has_many_phones: bool = False  # several rows say different things; `phone` is then None
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(NamedTuple):
     """Holds the JHT account as of a day, in rupiah."""
 
     as_of: date

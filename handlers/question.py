@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from grammar import Command, Misread
 from handlers.changes import Change, NotificationKind, OpenQuestion
@@ -28,8 +28,7 @@ class Outcome(StrEnum):
     SILENT = "silent"
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """Holds a participant bound to a phone with consent. `on_file` is the number on file at that
     time, or None."""
 
@@ -58,8 +57,7 @@ class VerifiedCode:
     code_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Holds what is known about the phone that wrote."""
 
     phone: str  # E.164
@@ -99,8 +97,7 @@ class CustomKeyword:
     rows: Mapping[str, Mapping[str, str]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     said: Command | Misread
     caller: Caller
     ledger: Ledger
@@ -137,14 +134,13 @@ class ReplyPage:
     values: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """Names an answer's wording and gives its values. None among the values drops the clause that
     shows it."""
 
     outcome: Outcome
     wording: str  # "saldo.balance": an entry of the published keywords
-    values: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, Value] = MappingProxyType({})
     changes: tuple[Change, ...] = ()
     about: str | None = None  # the NKP whose data it tells
     shows: tuple[str, ...] = ()  # NKPs of which it shows digits, without their data

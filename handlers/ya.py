@@ -1,7 +1,5 @@
 """Answers YA: says yes to the open question."""
 
-from dataclasses import replace
-
 from handlers import bound_participant, kantor, saldo
 from handlers.changes import Bind, Choice, Close, Consent, DraftQuestion, Identity
 from handlers.disclosure import guess, is_on_file, not_linked
@@ -22,9 +20,9 @@ def answer(question: Question) -> Reply:
         case Consent(nkp):
             return _bind(question, nkp)
         case Choice(command) if command.keyword == "kantor":
-            return kantor.answer(replace(question, said=command))
+            return kantor.answer(question._replace(said=command))
         case Choice(command):
-            return bound_participant.choose(replace(question, said=command))
+            return bound_participant.choose(question._replace(said=command))
         case DraftQuestion() | Identity():
             return still_open(question)
         case _:
@@ -36,7 +34,7 @@ def _bind(question: Question, nkp: str) -> Reply:
     participant = question.ledger.participant(nkp)
     if participant is None or not is_on_file(participant, question.caller):
         reply = not_linked(guess(nkp))
-        return replace(reply, changes=(*reply.changes, Close()))
+        return reply._replace(changes=(*reply.changes, Close()))
     reply = saldo.balance(question, participant)
     changes = (Bind(nkp, participant.phone), Close())
-    return replace(reply, wording=BOUND[reply.wording], changes=changes, about=nkp)
+    return reply._replace(wording=BOUND[reply.wording], changes=changes, about=nkp)

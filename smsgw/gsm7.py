@@ -8,8 +8,8 @@ what a reader sees as one character are never torn apart.
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from grammar.look_alikes import TABLE
 
@@ -52,8 +52,7 @@ class Encoding(StrEnum):
 SIZES = {Encoding.GSM_7: (160, 153), Encoding.UCS_2: (70, 67)}
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """`units` are the text's own septets or UTF-16 units, headers not counted."""
 
     encoding: Encoding

@@ -1,8 +1,8 @@
 """Tells phones that can be answered from senders that cannot: a name, a short code."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import phonenumbers
 
@@ -24,8 +24,7 @@ _WRITTEN = re.compile(rf"\+?[0-9]{{{SHORTEST_NUMBER},15}}", re.ASCII)
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
+class _Number(NamedTuple):
     """Holds a valid number with what phonenumbers knows of it, which takes long to look up."""
 
     e164: str

@@ -205,7 +205,7 @@ def _with_meant(
     meant = decision.confirmed(parsed.said, known.caller)
     if meant is None or _named(meant) == named.NOTHING_NAMED:
         return known
-    return phone_state.read_all(tx, [replace(wanted, named=_named(meant))])[0]
+    return phone_state.read_all(tx, [wanted._replace(named=_named(meant))])[0]
 
 
 def _received_at(parsed: ParsedMessage) -> datetime | None:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -193,7 +193,7 @@ def answer(
             raise TooLate
         if cases.count_answers(composer.tx, case, ANSWERED) != after:
             raise AnsweredMeanwhile
-        composer = replace(composer, message_id=case.message_id, language=known.language)
+        composer = composer._replace(message_id=case.message_id, language=known.language)
         if closes and not cases.close(composer.tx, number):
             raise TooLate
         preview = preview_answer(composer.configuration, number, text, known.language)
@@ -282,7 +282,7 @@ def _decide(
         or not registrations.decide(composer.tx, registration_id, state)
     ):
         raise TooLate
-    return known, replace(composer, message_id=row.message_id, language=known.language)
+    return known, composer._replace(message_id=row.message_id, language=known.language)
 
 
 def _send_answer(

@@ -1,6 +1,6 @@
 """Defines what becomes of a message: what is decided, and the answer that was stored."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from handlers.changes import Change
 from handlers.question import Reply
@@ -21,8 +21,7 @@ class StillDeferred(NotStored):
         self.was_asked = was_asked
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Holds what became of one message. `reply` is None if it gets none."""
 
     message_id: int
@@ -37,8 +36,7 @@ class Answer:
         return {(each.carrier, each.sender_id) for each in replies}
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     verdict: Verdict
     reply: Reply | None = None
     changes: tuple[Change, ...] = ()

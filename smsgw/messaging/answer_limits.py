@@ -2,7 +2,6 @@
 its changes are not applied."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from handlers import disclosure
 from handlers.changes import (
@@ -71,7 +70,7 @@ def _limited(inbound: Inbound, decision: Decision, reason: str | None) -> Decisi
         heeded = tuple(each for each in decision.changes if _applies_when_silenced(each))
         return Decision(Verdict(keyword, Outcome.SILENT, reason), changes=heeded)
     if decision.reply is not None and inbound.parsed.gate.is_last(keyword, outcome):
-        return replace(decision, reply=disclosure.enough(decision.reply))
+        return decision._replace(reply=disclosure.enough(decision.reply))
     return decision
 
 

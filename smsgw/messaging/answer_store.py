@@ -1,7 +1,8 @@
 """Stores what was decided: messages, what they change, and their replies, in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy.exc import IntegrityError
 
@@ -29,8 +30,7 @@ from smsgw.storage.tables.messages import Priority, messages, replies
 from smsgw.storage.transaction import Conflict, Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class NewAnswer:
+class NewAnswer(NamedTuple):
     """Holds a message about to be stored; `known` is None where the sender is no phone."""
 
     parsed: ParsedMessage
@@ -77,7 +77,7 @@ def store(
     _write(tx, rows)
     for place, composer, notice in rows.notices:  # behind the replies, in the order of their ids
         sent = composer.send_notice(notice)
-        answers[place] = replace(answers[place], also=(*answers[place].also, sent))
+        answers[place] = answers[place]._replace(also=(*answers[place].also, sent))
     return answers
 
 
@@ -100,11 +100,11 @@ def _claim_phones(tx: Transaction, decided: Sequence[NewAnswer]) -> list[NewAnsw
     for each in decided:
         known = each.known
         if known is not None and not known.phone_id:
-            new_phone = replace(known, phone_id=next(ids), version=1)
-            claimed.append(replace(each, known=new_phone, is_claimed=True))
+            new_phone = known._replace(phone_id=next(ids), version=1)
+            claimed.append(each._replace(known=new_phone, is_claimed=True))
         elif known is not None and each.decision.changes:
             known = phone_state.bump_version(tx, known)
-            claimed.append(replace(each, known=known, is_claimed=True))
+            claimed.append(each._replace(known=known, is_claimed=True))
         else:
             claimed.append(each)
     return claimed
@@ -248,10 +248,10 @@ def _unless_many_lapse(rt: Runtime, tx: Transaction, each: NewAnswer) -> NewAnsw
     if bindings.may_lapse(tx, rt.settings.lapses_an_hour):
         return each
     if decision.reply is None:
-        return replace(each, decision=replace(decision, changes=changes))
+        return each._replace(decision=decision._replace(changes=changes))
     reply = disclosure.number_unclear()
-    verdict = replace(decision.verdict, outcome=reply.outcome)
-    return replace(each, decision=Decision(verdict, reply, changes))
+    verdict = decision.verdict._replace(outcome=reply.outcome)
+    return each._replace(decision=Decision(verdict, reply, changes))
 
 
 def _language(known: PhoneState, changes: tuple[Change, ...]) -> str:
@@ -264,7 +264,7 @@ def _language(known: PhoneState, changes: tuple[Change, ...]) -> str:
 def _numbered(composer: Composer, known: PhoneState, reply: Reply) -> Reply:
     """Fills in the number of the case that the answer opens."""
     number = _open_case(composer, known, reply.changes)
-    return replace(reply, values={**reply.values, "number": Verbatim(number)}) if number else reply
+    return reply._replace(values={**reply.values, "number": Verbatim(number)}) if number else reply
 
 
 def _open_case(composer: Composer, known: PhoneState, changes: tuple[Change, ...]) -> str | None:

@@ -1,7 +1,7 @@
 """Composes what a phone is told: rendered in its language, logged, and put into the outbox."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -20,16 +20,14 @@ from smsgw.storage.tables.messages import Priority, messages
 from smsgw.storage.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     recipient: str
     text: str
     carrier: str
     sender_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Composer:
+class Composer(NamedTuple):
     """Composes replies and notices for one message, in one transaction."""
 
     rt: Runtime
@@ -60,7 +58,7 @@ class Composer:
 
     def send_notice(self, notice: Notice, priority: Priority = Priority.ASKED) -> Outgoing:
         """Tells another phone, in its own language, by the carrier of unasked messages."""
-        theirs = replace(self, language=phones.language_of(self.tx, notice.phone_id))
+        theirs = self._replace(language=phones.language_of(self.tx, notice.phone_id))
         text = theirs.render(notice.reply.wording, notice.reply.values)
         carrier, sender_id = self.rt.default_carrier.name, self.rt.default_carrier.default_sender_id
         self.log_disclosure(notice.phone_id, notice.nkp, notice.reply.wording)

@@ -6,7 +6,6 @@ and none if it was answered since or said STOP. A notice that expires makes no o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -200,7 +199,7 @@ def is_spent(rt: Runtime, number: str, spending: Mapping[str, int] | None) -> bo
 
 
 def _notice(composer: Composer, row: Row[*tuple[Any, ...]], number: str) -> NewReply:
-    theirs = replace(composer, message_id=row.message_id, language=row.language)
+    theirs = composer._replace(message_id=row.message_id, language=row.language)
     told = disclosure.expired(row.received_at.astimezone(composer.rt.settings.zone))
     return NewReply(
         message_id=row.message_id,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -43,8 +43,7 @@ class Repeated(Exception):
     """Says that this message was stored, or its deferred answer given, before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Holds what became of a message; its reply, if any, is in the outbox."""
 
     keyword: str | None
@@ -63,8 +62,7 @@ class DeferredMessage:
     keyword: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(NamedTuple):
     """Holds a message about to be stored. `version` is that of the configuration that read it."""
 
     id: int

@@ -13,10 +13,9 @@ of it later is how it was settled.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import SystemRandom
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Case,
@@ -75,8 +74,7 @@ def waits_since(taken: FromClause) -> Label[Any]:
 SINCE = waits_since(replies)
 
 
-@dataclass(frozen=True, slots=True)
-class NewReply:
+class NewReply(NamedTuple):
     message_id: int
     phone_id: int
     number: str  # of that phone

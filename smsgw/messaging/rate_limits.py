@@ -6,8 +6,8 @@ a keyed hash here. What guards identities is counted in the database (see guesse
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from pyrate_limiter import Duration, Rate
 
@@ -36,8 +36,7 @@ DIGIT = re.compile("[0-9]")
 COUNTED_ELSEWHERE = {"kode"}  # three wrong ones end it, and each is told
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """Describes a message that would be answered, by the keyed hashes that tell it from others."""
 
     message: str  # the carrier's name of it: however often it is delivered, it counts once
@@ -137,8 +136,7 @@ class Gate:
         self._told.clear()
 
 
-@dataclass(frozen=True, slots=True)
-class ProposedReply:
+class ProposedReply(NamedTuple):
     """Describes a reply that would be given."""
 
     keyword: str | None
@@ -146,8 +144,7 @@ class ProposedReply:
     may_repeat: bool  # people say it twice
 
 
-@dataclass(frozen=True, slots=True)
-class LimitStep:
+class LimitStep(NamedTuple):
     """Gives the reason for silence if none of its limits has room."""
 
     reason: str

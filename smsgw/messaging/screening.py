@@ -4,6 +4,7 @@ that we do not serve."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from grammar import Command, Misread, normalise
 from smsgw import phone
@@ -23,8 +24,7 @@ NEVER_REPEATS = {"ya", "tidak", "kode", "lanjut", "ulang", "stop"}
 ECHO_FROM = 12  # characters
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedMessage:
+class ParsedMessage(NamedTuple):
     """Holds a message as the grammar read it."""
 
     sms: IncomingSms

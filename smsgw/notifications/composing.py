@@ -1,7 +1,7 @@
 """Composes notifications, and puts them into the outbox with what the audit log says of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from handlers import notification
 from handlers.values import Verbatim
@@ -56,7 +56,7 @@ def compose(tx: Transaction, composer: Composer, tellings: Sequence[Telling]) ->
 
 def _of(composer: Composer, telling: Telling) -> Composer:
     """Returns the composer for a notification, which answers no message."""
-    return replace(composer, message_id=-telling.event.id, language=telling.known.language)
+    return composer._replace(message_id=-telling.event.id, language=telling.known.language)
 
 
 def _entries(composer: Composer, each: Composition) -> list[audit.AuditEntry]:

@@ -1,12 +1,12 @@
 """Looks up what a message names, and what its phone named before."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from smsgw.storage.crypto import Vault
 
 
-@dataclass(frozen=True, slots=True)
-class NamedIdentities:
+class NamedIdentities(NamedTuple):
     """Holds what a message names and has to be looked up."""
 
     code: str | None = None

@@ -7,9 +7,8 @@ are judged one after the other.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from sqlalchemy import Row, bindparam, case, select
 
@@ -44,8 +43,7 @@ from smsgw.storage.tables.types import Instant
 from smsgw.storage.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Previous:
+class Previous(NamedTuple):
     """Holds the message before, to recognise a repeat."""
 
     carrier: str
@@ -56,8 +54,7 @@ class Previous:
     reply_state: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneState:
+class PhoneState(NamedTuple):
     """Holds a phone as one read saw it. Its id is 0 until it is stored."""
 
     phone_id: int
@@ -131,8 +128,7 @@ _phone = BulkSelect(_known.where, phones.c.hash)
 _phone_and_ids = SelectWithIds(_phone, messages, replies)
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneQuery:
+class PhoneQuery(NamedTuple):
     """Names a phone to read, with the identities in its message. `received_at` is given for a
     message whose answer had to wait."""
 
@@ -304,9 +300,9 @@ def callers(tx: Transaction, phone_ids: Collection[int]) -> dict[int, tuple[Call
 def bump_version(tx: Transaction, known: PhoneState) -> PhoneState:
     """Counts the phone's version up, storing a new phone. Raises Conflict."""
     if known.phone_id == 0:
-        return replace(known, phone_id=add_all(tx, [known.caller.phone])[0], version=1)
+        return known._replace(phone_id=add_all(tx, [known.caller.phone])[0], version=1)
     write_all(tx.connection, [last_message_rows([LastMessage(known.phone_id, known.version)])])
-    return replace(known, version=known.version + 1)
+    return known._replace(version=known.version + 1)
 
 
 def _previous(row: Row[*tuple[Any, ...]]) -> Previous | None:

@@ -2,8 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -54,8 +53,7 @@ def phone_id_of(tx: Transaction, number: str) -> int:
     return int(found) if found is not None else add_all(tx, [number])[0]
 
 
-@dataclass(frozen=True, slots=True)
-class LastMessage:
+class LastMessage(NamedTuple):
     """Names what a phone said last and, if it may be repeated, what it was answered."""
 
     phone_id: int

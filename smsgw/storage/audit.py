@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -126,8 +126,7 @@ class AuditFilters:
 EVERYTHING = AuditFilters()
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(NamedTuple):
     """Describes an act. `subject` is the keyed hash of an NKP that is not at hand. `detail` holds
     nothing personal: a wording's name, a reason, a count."""
 

@@ -4,11 +4,10 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from threading import Event, Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pyrate_limiter import InMemoryBucket, Rate, RateItem
@@ -28,8 +27,7 @@ PATIENCE = 5.0  # seconds that a repeated delivery waits for the first one's end
 ALARM_EVERY = 60.0  # seconds between two alarms of one process
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """Limits the segments of replies a day; None means no limit."""
 
     everywhere: int | None = None
@@ -80,8 +78,7 @@ return answers
 Limit = tuple[str, Sequence[Rate], bool]  # a key, its rates, and whether to take or only to look
 
 
-@dataclass(frozen=True, slots=True)
-class LimitRequest:
+class LimitRequest(NamedTuple):
     """Says what one message takes: in each step the first limit that has room. It takes nothing if
     the budget of its day is used up."""
 

@@ -9,8 +9,8 @@ framework take. Whatever is written in another way is None, and is theirs to rea
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import unquote
 from wsgiref.handlers import format_date_time
 
@@ -28,8 +28,7 @@ FORM = "application/x-www-form-urlencoded"
 Form = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RawRequest:
+class RawRequest(NamedTuple):
     """Holds one request, and how many octets it has."""
 
     method: str
