@@ -214,12 +214,12 @@ def _received_at(parsed: ParsedMessage) -> datetime | None:
 
 def _lookups(inbound: Sequence[Inbound], together: Collection[str]) -> Mapping[str, set[str]]:
     """Returns the look-ups of messages that need none beside those that are made together."""
-    wanted = defaultdict[str, set[str]](set)
+    wanted, are_fetched = defaultdict[str, set[str]](set), set(together)
     for each in still_open(inbound):
         if each.known is None:
             continue
         lookups = decision.lookups(each.parsed.said, each.known.caller)
-        if lookups.keys() <= set(together):
+        if lookups.keys() <= are_fetched:
             for name, nkps in lookups.items():
                 wanted[name] |= nkps
     return wanted

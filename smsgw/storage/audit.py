@@ -219,7 +219,7 @@ def walk(
 def row_mac(tx: Transaction, row: dict[str, Any]) -> bytes:
     octets = [json_of(as_octets(row[name] or b"")) for name in ("subject", "salt")]
     values = [_written(row[name]) for name in ("actor", "act", "phone_id", "message_id", "detail")]
-    return tx.vault.hash(json_list([json_of(_instant(row["at"])), *octets, *values]), "audit")
+    return tx.vault.mac(json_list([json_of(_instant(row["at"])), *octets, *values]), "audit")
 
 
 def _written(value: Any) -> str:

@@ -128,6 +128,10 @@ class Vault:
         """Returns 32 octets that find `value` again; equal values of two kinds hash differently."""
         return _hash(self._current_keys().hashing, f"{kind}:{value}")
 
+    def mac(self, text: str, kind: str) -> bytes:
+        """Returns the same of what is hashed once, and so is not worth remembering."""
+        return _keyed_hash(self._current_keys().hashing, f"{kind}:{text}")
+
     def _is_fresh(self) -> bool:
         return self._keys is not None and time.monotonic() < self._until
 
@@ -161,9 +165,11 @@ class Vault:
         self._until = time.monotonic() + self._lasts
 
 
-@lru_cache(maxsize=KNOWN)
-def _hash(key: bytes, text: str) -> bytes:
+def _keyed_hash(key: bytes, text: str) -> bytes:
     return hmac.digest(key, _octets(text), sha256)
+
+
+_hash = lru_cache(maxsize=KNOWN)(_keyed_hash)
 
 
 def derived(secret: str, purpose: bytes) -> bytes:

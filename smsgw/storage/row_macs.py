@@ -39,7 +39,7 @@ class Proof:
 
     def _hash(self, vault: Vault, version: int, row: Mapping[Any, Any]) -> bytes:
         pairs = [f'["{name}", {json_of(row[name])}]' for name in self.versions[version]]
-        return vault.hash(f'["{self.table}", {version}, {json_list(pairs)}]', "mac")
+        return vault.mac(f'["{self.table}", {version}, {json_list(pairs)}]', "mac")
 
 
 def shown(key: object) -> str:

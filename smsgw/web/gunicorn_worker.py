@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, cast
 
 from gunicorn.config import Config
@@ -82,9 +82,7 @@ class Worker(ThreadWorker):
     def _finish_all(self, finished: Sequence[Finished]) -> None:
         for conn, is_open in finished:
             conn.init()  # type: ignore[no-untyped-call]
-            result = Future[bool]()
-            result.set_result(is_open)
-            self.finish_request(conn, result)  # type: ignore[no-untyped-call]
+            self.finish_request(conn, _ended(is_open))  # type: ignore[no-untyped-call]
 
     def handle(self, conn: TConn) -> Any:
         READING.begins(conn.sock, READ_WITHIN)
@@ -92,6 +90,14 @@ class Worker(ThreadWorker):
             return super().handle(conn)  # type: ignore[no-untyped-call]
         finally:
             READING.ends()
+
+
+@cache
+def _ended(is_open: bool) -> Future[bool]:
+    """Returns what gunicorn asks whether a connection stays open."""
+    result = Future[bool]()
+    result.set_result(is_open)
+    return result
 
 
 def peek(connection: socket.socket) -> bytes:
