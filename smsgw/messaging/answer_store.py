@@ -170,15 +170,18 @@ def _work_out(
     if reply is None:
         return answer
     if reply.pages:
-        texts = [composer.render(page.wording, page.values) for page in reply.pages]
-        number = known.caller.phone
-        rows.pages.append(NewPages(known.phone_id, number, texts, known.has_pages))
+        rows.pages.append(_pages(composer, known, reply))
     rows.replies[reply_id] = _draft(composer, each, known, reply, text, rows)
     rows.notices += [(place, composer, notice) for notice in notices]
     for nkp in dict.fromkeys((*reply.shows, *([reply.about] if reply.about else []))):
         rows.disclosures.append(composer.disclosure(known.phone_id, nkp, reply.wording))
     sent = Outgoing(known.caller.phone, text, each.parsed.sms.carrier, each.parsed.sms.sender_id)
     return Answer(message_id, decision.verdict, sent)
+
+
+def _pages(composer: Composer, known: PhoneState, reply: Reply) -> NewPages:
+    texts = [composer.render(page.wording, page.values) for page in reply.pages]
+    return NewPages(known.phone_id, known.caller.phone, texts, known.has_pages)
 
 
 def _stay_silent(composer: Composer, each: NewAnswer, known: PhoneState, rows: _Rows) -> None:
