@@ -82,7 +82,7 @@ class Caller(NamedTuple):
 
     @property
     def nkps(self) -> tuple[str, ...]:
-        return tuple(bound.nkp for bound in self.bound)
+        return tuple([bound.nkp for bound in self.bound])
 
     def binding(self, nkp: str) -> Bound | None:
         return next((bound for bound in self.bound if bound.nkp == nkp), None)

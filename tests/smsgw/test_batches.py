@@ -162,9 +162,9 @@ def test_what_a_batch_asks_the_service_is_planned_once(bound: Runtime) -> None:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_long_answers_cost_one_statement_more_for_all_of_them(bound: Runtime) -> None:
     warm(bound)
-    for text, more in (("BANTUAN", 1), ("KANTOR JAKARTA", 2)):  # the second replaces the pages
+    for body, more in (("BANTUAN", 1), ("KANTOR JAKARTA", 2)):  # the second replaces the pages
         with statements(bound) as counted:
-            made = together(bound, [answering(bound, 1 + i, text) for i in range(9)])
+            made = together(bound, [answering(bound, 1 + i, body) for i in range(9)])
             assert all("LANJUT" in text_of(each) for each in made)
         assert counted["service"] == SERVICE + more
     for index in range(9):
