@@ -5,25 +5,15 @@ Signature: https://www.twilio.com/docs/usage/security
 """
 
 import hmac
-import logging
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
-from typing import Annotated, Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator
-from twilio.base.exceptions import (
-    TwilioException,
-    TwilioRestException,
-    TwilioServiceException,
-)
-from twilio.http import HttpClient
-from twilio.http.response import Response
-from twilio.rest import Client
-from urllib3.util import make_headers
 
-from smsgw import http_client, phone
+from smsgw import phone
 from smsgw.carriers import http
 from smsgw.carriers.carrier import (
     Acknowledgement,
@@ -44,12 +34,10 @@ from smsgw.carriers.carrier import (
     lacking,
 )
 from smsgw.carriers.channels import known_channels, number_of, on_channel_of
+from smsgw.carriers.twilio_rest import FAULTS, OPTED_OUT, RestClient, send_error
 from smsgw.variables import Secrets, Texts, WebAddress, is_loopback, matching, variable
 
 LONGEST_SID = 64
-TOO_MANY = 429  # "never processed and always safe to retry"
-OPTED_OUT = "21610"
-FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 LONGEST_VALIDITY = 36_000  # seconds
 # Twilio tries for 15 s, and then the fallback address, which only incoming messages have:
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
@@ -66,7 +54,6 @@ DELIVERIES = {
 }
 # The rest of the statuses: it is in Twilio's hands.
 IN_BOOKS = DELIVERIES | dict.fromkeys(("accepted", "scheduled", "queued", "sending"), Delivery.SENT)
-FAULTS = (TwilioException, KeyError, *http_client.FAULTS)
 OPTED = {"STOP": "stop", "START": "start", "HELP": "help"}
 TO_SET = "in Twilio's console, set"
 # The reply leaves by REST.
@@ -139,11 +126,9 @@ class Twilio:
         self._tokens = [token.get_secret_value() for token in settings.auth_tokens]
         self._account = settings.account_sid or ""
         self._channels = settings.channels
-        self._messages = f"/Accounts/{self._account}/Messages.json"
         self.default_sender_id = settings.sender or settings.messaging_service_sid or ""
         limits = limits or (http.CONNECT_LIMIT, http.READ_LIMIT)
-        client = LimitedHttpClient(settings.api_base, limits)
-        self._client = Client(self._account, self._tokens[0], http_client=client)
+        self._rest = RestClient(self._account, self._tokens[0], settings.api_base, limits)
 
     def verify(self, request: WebhookRequest) -> None:
         """Checks the signature over the address that Twilio was given, never over what the request
@@ -194,8 +179,8 @@ class Twilio:
             "StatusCallback": f"{self._public_url}/in/twilio/status?out={sms.attempt_id}{RETRIES}",
             "ValidityPeriod": min(max(seconds, 1), LONGEST_VALIDITY),
         }
-        try:  # `messages.create` does the same with 25 fields more, each way
-            message = self._client.api.v2010.create("POST", self._messages, None, fields, FORM)
+        try:
+            message = self._rest.create_message(fields)
         except FAULTS as error:
             raise send_error(error) from None  # Twilio's words hold the recipient's number
         if not message.get("sid"):
@@ -207,7 +192,7 @@ class Twilio:
         queue, and the newest come first."""
         sender = {} if _is_service(sms.sender_id) else {"from_": sms.sender_id}
         try:
-            listed = self._client.messages.list(
+            listed = self._rest.client.messages.list(
                 to=on_channel_of(sms.sender_id, sms.recipient),
                 **sender,
                 limit=BOOKS,
@@ -235,7 +220,9 @@ class Twilio:
         if _is_service(self.default_sender_id):
             return None
         try:
-            numbers = self._client.incoming_phone_numbers.list(phone_number=self.default_sender_id)
+            numbers = self._rest.client.incoming_phone_numbers.list(
+                phone_number=self.default_sender_id
+            )
         except FAULTS as error:
             raise send_error(error) from None
         if len(numbers) != 1:
@@ -259,47 +246,6 @@ def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
     text = url + "".join([name + value for name, value in sorted(set(form))])
     octets = text.encode("utf-8", "surrogatepass")
     return b64encode(hmac.digest(token.encode(), octets, sha1)).decode()
-
-
-def send_error(error: Exception) -> SendError:
-    """Returns how a POST ended. Only what surely never reached Twilio may be tried again."""
-    if isinstance(error, TwilioRestException | TwilioServiceException):
-        status, code = error.status, str(error.code or error.status)
-        if status == TOO_MANY:
-            return SendError(Ending.RETRY, code)
-        ending = Ending.REFUSED if 400 <= status < 500 else Ending.UNKNOWN
-        return SendError(ending, code, is_opted_out=code == OPTED_OUT)
-    return http.send_error(error)
-
-
-class LimitedHttpClient(HttpClient):
-    """Limits connecting and reading, retries no POST, and calls another host where one is set."""
-
-    def __init__(self, base: str | None, limits: tuple[float, float]) -> None:
-        super().__init__(logging.getLogger("twilio"), is_async=False)
-        self._kept = http_client.Client(limits)
-        self._base = base
-
-    def request(
-        self,
-        method: str,
-        uri: str,
-        params: dict[str, Any] | None = None,
-        data: dict[str, Any] | None = None,
-        headers: dict[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
-        allow_redirects: bool = False,
-    ) -> Response:
-        if self._base:
-            uri = self._base + urlsplit(uri)._replace(scheme="", netloc="").geturl()
-        if params:
-            uri += f"?{urlencode(params, doseq=True)}"
-        sent = dict(headers or {}) | make_headers(basic_auth=":".join(auth) if auth else None)
-        answer = self._kept.request(
-            method, uri, urlencode(data, doseq=True).encode() if data else None, sent
-        )
-        return Response(answer.status, answer.body.decode("utf-8", "replace"), answer.headers)
 
 
 def _fields(request: WebhookRequest) -> dict[str, str]:
