@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
-from typing import Literal, Self
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -18,15 +16,14 @@ from smsgw.carriers.carrier import Ending, SendError
 from smsgw.messaging import leases, outbox, send_gate, throttle
 from smsgw.messaging.leases import Lease, SendResult
 from smsgw.messaging.send_gate import Claim
+from smsgw.messaging.sender_threads import AT_LEAST, SENDERS, Event, SenderThreads
 from smsgw.runtime import Runtime
 
 log = logs.get(__name__)
 
-SENDERS = 20  # at a carrier that takes 60 ms, 300 replies a second from one worker
 # Replies that are claimed at most, in a sender's hands or waiting for one: if the worker is killed,
 # nobody knows for a while whether they were sent.
 AHEAD = SENDERS + 12
-AT_LEAST = 12  # are claimed at once while others are being sent
 GATHERS = 0.02  # seconds that a result waits for others that are recorded together with it
 # After a claim of so many, the next one is made so many seconds later: while much comes, few large
 # claims take half the CPU of many small ones, here and in PostgreSQL.
@@ -35,8 +32,6 @@ LINGER = 0.25  # seconds that a drain with nothing to do waits for more
 HOLDS = 15.0  # seconds that one drain keeps a worker
 RECORD_AGAIN = (0.2, 1.0, 3.0, 5.0, 5.0, 5.0)  # seconds between tries; the lease lasts longer
 LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds after its claim
-
-Event = Literal["ended"] | None  # sends have ended; None: there may be more to send
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,67 +60,9 @@ def drain(
         return None
     until = time.monotonic() + holds
     events = SimpleQueue[Event]() if signals is None else signals.events
-    with _Senders(lambda lease, claim: _send(rt, carrier, lease, claim), events) as senders:
+    with SenderThreads(lambda lease, claim: _send(rt, carrier, lease, claim), events) as senders:
         pipeline = _Pipeline(rt, carrier, sender_id, senders, events, signals)
         return pipeline.run(lambda: time.monotonic() < until and not is_over())
-
-
-class _Senders:
-    """Sends leases in threads, which start as they are needed. It tells `events` of the first
-    result, and again when there are as many as pay to be recorded together, or all."""
-
-    def __init__(
-        self, send: Callable[[Lease, Claim], SendResult], events: SimpleQueue[Event]
-    ) -> None:
-        self.under_way = 0  # leases whose results were not collected
-        self._send = send
-        self._events = events
-        self._leases = SimpleQueue[tuple[Lease, Claim] | None]()
-        self._ended: list[SendResult] = []
-        self._lock = Lock()
-        self._threads: list[Thread] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.finish()
-
-    def start(self, claim: Claim) -> None:
-        self.under_way += len(claim.leases)
-        while len(self._threads) < min(SENDERS, self.under_way):
-            self._threads.append(Thread(target=self._work, name="sender"))
-            self._threads[-1].start()
-        for lease in claim.leases:
-            self._leases.put((lease, claim))
-
-    @property
-    def ended(self) -> int:
-        """Returns how many results wait to be collected."""
-        return len(self._ended)
-
-    def collect(self) -> list[SendResult]:
-        """Returns the results that have come since the last time."""
-        with self._lock:
-            ended, self._ended = self._ended, []
-        self.under_way -= len(ended)
-        return ended
-
-    def finish(self) -> None:
-        """Waits for the sends that are under way; no others can be started."""
-        for _ in self._threads:
-            self._leases.put(None)
-        while self._threads:
-            self._threads.pop().join()
-
-    def _work(self) -> None:
-        while (given := self._leases.get()) is not None:
-            result = self._send(*given)
-            with self._lock:
-                self._ended.append(result)
-                is_to_be_told = len(self._ended) in {1, AT_LEAST, self.under_way}
-            if is_to_be_told:
-                self._events.put("ended")
 
 
 class _Pipeline:
@@ -136,7 +73,7 @@ class _Pipeline:
         rt: Runtime,
         carrier: str,
         sender_id: str,
-        senders: _Senders,
+        senders: SenderThreads,
         events: SimpleQueue[Event],
         signals: Signals | None,
     ) -> None:
@@ -206,7 +143,7 @@ class _Pipeline:
         ended, under_way = self._senders.ended, self._senders.under_way
         is_full = self._may_have_more and ended >= AT_LEAST
         has_company = ended < under_way or self._signals is not None
-        return gathered if 0 < ended and not is_full and has_company else 0.0
+        return gathered if ended > 0 and not is_full and has_company else 0.0
 
     def _record(self) -> None:
         _record(self._rt, self._results)

@@ -14,7 +14,7 @@ from typing import Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from smsgw.messaging.dispatch import Event
+from smsgw.messaging.sender_threads import Event
 from smsgw.operations.queue import HINT_LIVES
 from smsgw.runtime import Runtime
 
