@@ -16,7 +16,13 @@ from smsgw.carriers.carrier import Ending, SendError
 from smsgw.messaging import leases, outbox, send_gate, throttle
 from smsgw.messaging.leases import Lease, SendResult
 from smsgw.messaging.send_gate import Claim
-from smsgw.messaging.sender_threads import AT_LEAST, SENDERS, Event, SenderThreads
+from smsgw.messaging.sender_threads import (
+    AT_LEAST,
+    SENDERS,
+    SENT_WITHIN,
+    Event,
+    SenderThreads,
+)
 from smsgw.runtime import Runtime
 
 log = logs.get(__name__)
@@ -127,13 +133,21 @@ class _Pipeline:
         timeout = None if is_sending else self._signals.linger() if self._signals else 0.0
         happened: list[Event] = []
         with contextlib.suppress(Empty):
-            happened.append(self._events.get(timeout=timeout))
+            happened.append(self._first(timeout))
             gathered = time.monotonic() + GATHERS
             while (left := self._waits_until(happened, gathered) - time.monotonic()) > 0:
                 happened.append(self._events.get(timeout=left))
             while True:
                 happened.append(self._events.get_nowait())
         return happened
+
+    def _first(self, timeout: float | None) -> Event:
+        """Waits for what happens next. Raises Empty."""
+        if self._senders.waiting:
+            with contextlib.suppress(Empty):
+                return self._events.get(timeout=SENT_WITHIN)
+            self._senders.hurry()
+        return self._events.get(timeout=timeout)
 
     def _waits_until(self, happened: Sequence[Event], gathered: float) -> float:
         """Returns until when others are waited for: until the next claim may be made of what is

@@ -1,11 +1,16 @@
 """Checks that a running drain is told of new replies, and that no signal is lost at its end."""
 
 import time
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
+from smsgw.carriers.carrier import OutgoingSms
 from smsgw.messaging import dispatch
 from smsgw.messaging.dispatch import Signals
+from smsgw.messaging.sender_threads import Event
 from smsgw.operations import drain_signals, jobs
 from smsgw.operations.drain_signals import SignalListener
 from smsgw.operations.queue import QUEUE, linger
@@ -15,6 +20,16 @@ from tests.support.sender_ids import SENDER_ID, Failing, burst, receive, states,
 from tests.support.waiting import LONGEST, eventually
 
 CARRIER = "simulator"
+
+
+class Telling(Failing):
+    """Tells of new replies with each that it sends."""
+
+    events: SimpleQueue[Event]
+
+    def send(self, sms: OutgoingSms) -> str:
+        self.events.put(None)
+        return super().send(sms)
 
 
 def queued(rt: Runtime) -> int:
@@ -76,6 +91,27 @@ def test_a_drain_that_lingers_sends_what_it_is_told_of(rt: Runtime, clock: Clock
         assert dispatch.drain(failing, CARRIER, SENDER_ID, signals=signals) is None
         assert time.monotonic() - started >= dispatch.LINGER
     assert set(states(rt)) == {"sent"}
+
+
+def test_while_much_comes_claims_are_made_at_a_pace(rt: Runtime, clock: Clock) -> None:
+    """Each send tells of new replies, which would be a claim each."""
+    carrier = Telling()
+    claims: list[float] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "attempts=(replies.attempts" in statement:
+            claims.append(time.monotonic())
+
+    receive(rt, clock, dispatch.SIBLINGS)
+    with listener(rt) as drain:
+        signals = Signals(drain.events, lambda: None)
+        carrier.events = drain.events
+        event.listen(rt.service, "before_cursor_execute", note)
+        dispatch.drain(with_carrier(rt, carrier), CARRIER, SENDER_ID, signals=signals)
+        event.remove(rt.service, "before_cursor_execute", note)
+    assert set(states(rt)) == {"sent"}
+    assert len(claims) >= 2
+    assert claims[1] - claims[0] >= dispatch.PACE * 0.9
 
 
 def test_a_drain_gives_way_to_another_sender_id(rt: Runtime) -> None:

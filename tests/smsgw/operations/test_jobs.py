@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
 
 import pytest
 import requests
@@ -22,6 +22,7 @@ from smsgw.carriers.carrier import (
     Delivery,
     Ending,
     IncomingSms,
+    OutgoingSms,
     Report,
     SendError,
 )
@@ -43,12 +44,37 @@ from tests.support.servers import Queue as Server
 from tests.support.waiting import LONGEST
 
 
+class Slowing(Failing):
+    """Takes the first SMS at once, and the others when so many wait for it."""
+
+    def __init__(self, fast: int, then: int) -> None:
+        super().__init__()
+        self._fast = iter(range(fast))
+        self._barrier = Barrier(then, timeout=LONGEST)
+
+    def send(self, sms: OutgoingSms) -> str:
+        sent = super().send(sms)
+        if next(self._fast, None) is None:
+            self._barrier.wait()
+        return sent
+
+
 def test_a_drain_empties_its_sender_id_and_sends_each_once(rt: Runtime, clock: Clock) -> None:
     carrier = Failing()
     receive(rt, clock, 40)
     assert dispatch.drain(with_carrier(rt, carrier), "simulator", SENDER_ID) is None
     assert set(states(rt)) == {"sent"}
     assert len({sms.attempt_id for sms in carrier.sent}) == 40
+
+
+def test_a_carrier_that_begins_to_take_long_delays_no_other_reply(
+    rt: Runtime, clock: Clock
+) -> None:
+    """It has answered so fast that few threads send by it."""
+    carrier = Slowing(fast=30, then=8)
+    receive(rt, clock, 38)
+    dispatch.drain(with_carrier(rt, carrier), "simulator", SENDER_ID)
+    assert set(states(rt)) == {"sent"}
 
 
 def test_a_drain_stops_when_its_time_is_over(rt: Runtime, clock: Clock) -> None:
