@@ -3,8 +3,8 @@ clock."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from random import Random, SystemRandom
@@ -34,6 +34,7 @@ from smsgw.storage.counters import Counters
 from smsgw.storage.crypto import Vault
 from smsgw.storage.failed_checks import FailedCheck
 from smsgw.storage.group_commit import CallCoalescer, GroupCommit
+from smsgw.storage.kept_connection import KeptConnection
 from smsgw.storage.keys import key_wrapper
 from smsgw.storage.monthly_ids import months_ago
 from smsgw.storage.tables.operators import configurations
@@ -65,6 +66,7 @@ class Runtime:
     hints: CallCoalescer = field(default_factory=CallCoalescer)
     now: Callable[[], datetime] = machine_now
     random: Random = field(default_factory=SystemRandom)
+    kept: KeptConnection | None = None  # for what is written at once
     # Argon2id as RFC 9106 has it where memory is short.
     passwords: PasswordHasher = field(default_factory=PasswordHasher)
 
@@ -97,8 +99,16 @@ class Runtime:
             with self.writing() as tx:
                 yield tx
             return
-        with self.reading() as tx:
-            yield tx
+        self.vault.refresh()
+        begun = self._reading.connect() if self.kept is None else self.kept.taken()
+        with self._note_failures(self.now()) as failed, begun as connection:
+            yield Transaction(connection, self.vault, self.now(), self.random, failed)
+
+    @contextmanager
+    def keeping_connection(self) -> Iterator["Runtime"]:
+        """Yields a runtime for one thread that writes again and again at once."""
+        with closing(KeptConnection(self._reading)) as kept:
+            yield replace(self, kept=kept)
 
     @contextmanager
     def _note_failures(self, now: datetime) -> Iterator[list[FailedCheck]]:
