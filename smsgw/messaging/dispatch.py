@@ -43,11 +43,13 @@ LAST_MOMENT = outbox.LEASE.total_seconds() - http.READ_LIMIT - 15.0  # seconds a
 @dataclass(frozen=True, slots=True)
 class Signals:
     """Tells a drain of new replies: None is put into `events` for them. `call_help` is called where
-    more replies wait than one worker takes. `linger` returns the seconds to wait for more."""
+    more replies wait than one worker takes. `linger` returns the seconds to wait for more. `rest`
+    is told until when no signal is of use, by time.monotonic."""
 
     events: SimpleQueue[Event]
     call_help: Callable[[], object]
     linger: Callable[[], float] = lambda: LINGER
+    rest: Callable[[float], object] = lambda _until: None
 
 
 def drain(
@@ -125,8 +127,10 @@ class _Pipeline:
         self._may_have_more = claim.has_more
         is_large = len(claim.leases) >= SIBLINGS and not claim.has_more
         self._next_claim = claim.at + (PACE if is_large else 0.0)
-        if claim.has_more and claim.leases and self._signals is not None:
-            self._signals.call_help()
+        if self._signals is not None:
+            self._signals.rest(self._next_claim)
+            if claim.has_more and claim.leases:
+                self._signals.call_help()
         return claim.wait
 
     def _next(self) -> list[Event]:

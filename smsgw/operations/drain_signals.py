@@ -21,7 +21,7 @@ from smsgw.runtime import Runtime
 LISTENS = 0.5  # seconds for which the list is waited on at once; shorter than runtime.HINT_LIMIT
 KEY_LIVES = 4  # seconds: after that a worker that died is no longer believed to drain
 HOLDS_AGAIN = 1.0  # seconds after which the key is set again
-GATHERS = 0.004  # seconds in which signals become one, while they follow each other
+GATHERS = 0.004  # seconds, or longer, in which signals become one while they follow each other
 FOLLOWS = 0.03  # seconds after which a signal follows no other, and is passed on at once
 
 # KEYS: the drain's key, its list, the hint. ARGV: seconds that the list and the hint live. Returns
@@ -64,6 +64,7 @@ class SignalListener:
         self._is_over = False
         self._hold_again = 0.0
         self._follows_until = 0.0
+        self._rests_until = 0.0
         self._lock = Lock()
 
     def __enter__(self) -> Self:
@@ -77,6 +78,10 @@ class SignalListener:
             is_unseen = self._redis is not None and self._redis.eval(END, 2, *self._keys)
             if is_unseen or not self.events.empty():
                 self._missed()
+
+    def rest(self, until: float) -> None:
+        """Lets all signals until then, by time.monotonic, become one."""
+        self._rests_until = until
 
     def _listen(self, redis: Redis) -> None:
         with contextlib.suppress(RedisError, ValueError):  # ValueError: its connection was closed
@@ -95,8 +100,9 @@ class SignalListener:
 
     def _gather(self, redis: Redis) -> None:
         """Replies that are stored together send a signal each, and are claimed together."""
-        if time.monotonic() < self._follows_until:
-            time.sleep(GATHERS)
+        rests = self._rests_until - time.monotonic()
+        if rests > 0 or time.monotonic() < self._follows_until:
+            time.sleep(max(rests, GATHERS))
             with contextlib.suppress(RedisError):
                 redis.delete(self._keys[1])
         self._follows_until = time.monotonic() + FOLLOWS

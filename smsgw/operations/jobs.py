@@ -110,7 +110,7 @@ def drain_sender_id(carrier: str, sender_id: str) -> None:
     forget(rt, _key(carrier, sender_id))
     with SignalListener(rt, carrier, sender_id, lambda: hint(rt, carrier, sender_id)) as listener:
         call_worker = partial(_call_worker, rt, carrier, sender_id)
-        signals = Signals(listener.events, call_worker, partial(linger, rt))
+        signals = Signals(listener.events, call_worker, partial(linger, rt), listener.rest)
         come_back = dispatch.drain(rt, carrier, sender_id, is_over=TimeSlice(rt), signals=signals)
     if come_back:
         _hint_later(rt, carrier, sender_id, come_back)
