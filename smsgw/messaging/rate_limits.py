@@ -97,11 +97,13 @@ class Gate:
 
     def request(self, steps: Iterable["LimitStep"]) -> LimitRequest:
         """Returns what was not asked before, up to the step that was refused then."""
-        limited = (self.budgeted_day, self._candidate.code, self._budget)
-        named = (self._candidate.message, self._candidate.at)
-        if not self._told:
-            return LimitRequest(*named, [step.limits for step in steps], *limited)
-        left = []
+        candidate = self._candidate
+        left = self._left(steps) if self._told else [step.limits for step in steps]
+        about = (candidate.message, candidate.at, left)
+        return LimitRequest(*about, self.budgeted_day, candidate.code, self._budget)
+
+    def _left(self, steps: Iterable["LimitStep"]) -> list[Sequence[Limit]]:
+        left = list[Sequence[Limit]]()
         for step in steps:
             if any(self._told.get(_name(limit)) for limit in step.limits):
                 continue
@@ -109,7 +111,7 @@ class Gate:
             if not limits:
                 break
             left.append(limits)
-        return LimitRequest(*named, left, *limited)
+        return left
 
     def learn(self, request: LimitRequest, granted: Sequence[int | None]) -> None:
         for limits, which in zip(request.steps, granted, strict=False):
