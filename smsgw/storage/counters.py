@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import partial
 from threading import Event, Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 from pyrate_limiter import InMemoryBucket, Rate, RateItem
@@ -309,10 +309,8 @@ def _asked(
         ]
         for each in requests
     ]
-    answers: Sequence[Sequence[int]] = script(
-        keys=keys, args=[orjson.dumps(messages)], client=redis
-    )
-    return answers
+    args = [orjson.dumps(messages)]
+    return cast(Sequence[Sequence[int]], script(keys=keys, args=args, client=redis))
 
 
 def _milliseconds(at: datetime) -> int:
