@@ -112,6 +112,25 @@ def test_what_takes_too_long_for_many_is_asked_for_each(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_look_up_that_is_refused_leaves_the_others_to_be_read_for_all(rt: Runtime) -> None:
+    """All are asked for in one trip, which shows only that one of them fails."""
+    asked: list[str] = []
+    with rt.ledger.engine.begin() as ledger:
+        ledger.execute(text("ALTER TABLE contributions RENAME TO hidden"))
+    event.listen(rt.ledger.engine, "before_cursor_execute", lambda *them: asked.append(them[2]))
+    try:
+        fetched, again = BatchLedger(rt.ledger, ALL), BatchLedger(rt.ledger, ALL)
+    finally:
+        with rt.ledger.engine.begin() as ledger:
+            ledger.execute(text("ALTER TABLE hidden RENAME TO contributions"))
+    for each in (fetched, again):
+        assert each.participant(P1_NKP) == rt.ledger.participant(P1_NKP)
+        with pytest.raises(NotFetched):
+            each.last_contribution(P1_NKP)
+    assert len([each for each in asked if "ALTER" not in each and "ANY" in each]) == 1 + 3 + 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_where_an_nkp_is_a_number_there_it_is_found_all_the_same(
     rt: Runtime, database_url: str
 ) -> None:
