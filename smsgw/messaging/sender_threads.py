@@ -1,7 +1,6 @@
 """Sends the replies that were claimed, several at a time."""
 
 import contextlib
-import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -50,7 +49,7 @@ class SenderThreads:
     def start(self, claim: Claim) -> None:
         self.under_way += len(claim.leases)
         self._waiting.extend((lease, claim) for lease in claim.leases)
-        self._give_turns(math.ceil(len(self._waiting) * self._takes / SENT_WITHIN))
+        self._give_turns(1 + int(len(self._waiting) * self._takes / SENT_WITHIN))
 
     @property
     def waiting(self) -> int:
