@@ -16,6 +16,8 @@ context.configure(
     version_table=context.config.attributes["version_table"],
     include_name=is_declared,
     render_as_batch=CONNECTION.dialect.name == "sqlite",
+    # On SQLite too: between two revisions another migrator would make the tables of the second.
+    transactional_ddl=True,
 )
 with context.begin_transaction():
     if CONNECTION.dialect.name == "postgresql":
