@@ -162,7 +162,7 @@ class _Pipeline:
         if None in happened:
             return self._next_claim
         ended, under_way = self._senders.ended, self._senders.under_way
-        is_full = self._may_have_more and ended >= AT_LEAST
+        is_full = self._may_have_more and ended >= AT_LEAST and not self._senders.waiting
         has_company = ended < under_way or self._signals is not None
         return gathered if ended > 0 and not is_full and has_company else 0.0
 
