@@ -20,6 +20,7 @@ from smsgw.messaging import expiry_notices
 from smsgw.messaging.outbox import LEASE, waits_since
 from smsgw.storage.bulk import BulkInsert, BulkSelect
 from smsgw.storage.monthly_ids import first_id, month_of, months_ago, next_id
+from smsgw.storage.prepared import Prepared
 from smsgw.storage.tables.messages import QUEUED, ReplyState, attempts, messages, replies
 from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.transaction import Transaction
@@ -42,7 +43,7 @@ def take(
         "lowest": _lowest(of_use_at),
     }
     if tx.connection.dialect.name == "postgresql":
-        return tx.connection.execute(_take_all, {**asked, "month": first_id(tx.now)}).all()
+        return _take_all.run(tx.connection, {**asked, "month": first_id(tx.now)}).all()
     return _in_turn(tx, asked)
 
 
@@ -125,5 +126,5 @@ def _at_once() -> Select[*tuple[Any, ...]]:
     return _rows(taken, begun)
 
 
-_take_all = _at_once()
+_take_all = Prepared(_at_once())
 _taken_alone = BulkSelect(_rows(replies, attempts).where, attempts.c.id)
