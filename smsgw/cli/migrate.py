@@ -35,6 +35,7 @@ def migrate(ledger: bool) -> None:
     except (migrations.TablesInUse, migrations.NoSchemaHere) as error:
         raise click.ClickException(str(error)) from None
     except SQLAlchemyError as error:
+        what = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         raise click.ClickException(
-            f"the database cannot be used ({type(error).__name__}); check its address and rights"
+            f"the database cannot be used: {what}; check its address and rights"
         ) from None

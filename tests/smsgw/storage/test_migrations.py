@@ -13,8 +13,8 @@ from smsgw.storage import engines, migrations, schema_version
 from smsgw.storage.schema_version import Which
 from smsgw.storage.tables.ledger import participants
 from smsgw.storage.tables.types import service
-from tests.conftest import KEY, P1, STRANGER
-from tests.support.commands import forked
+from tests.conftest import KEY, P1, STRANGER, on_sqlite
+from tests.support.commands import called, forked
 from tests.support.conversation import say
 from tests.support.waiting import LONGEST
 
@@ -79,6 +79,20 @@ def test_both_histories_share_a_database_and_two_migrators_do_not_race(
     assert schema_version.current(ledger, "ledger") == schema_version.head("ledger")
     for each in (engine, ledger):
         each.dispose()
+
+
+@on_sqlite
+def test_a_database_that_cannot_be_used_is_reported_with_the_cause(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "text.db").write_text("this is no database" * 100)
+    for url, cause in (
+        (f"sqlite:///{tmp_path}/text.db", "file is not a database"),
+        ("postgresql://127.0.0.1:1/smsgw", "Connection refused"),
+    ):
+        done = called({**environ, "DATABASE_URL": url}, "migrate")
+        assert done.returncode == 1
+        assert cause in done.stderr
 
 
 def test_a_blocking_reader_is_named_and_blocks_nobody_else(
