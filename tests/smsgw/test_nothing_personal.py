@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ def test_database_and_redis_hold_no_personal_data(all_spoken: Spoken) -> None:
 def test_logs_hold_no_personal_data(all_spoken: Spoken) -> None:
     """Each layer has a bug whose message holds what caused it."""
     needles = all_spoken.said | leak_scan.personal() | leak_scan.secrets()
-    assert [line for line in all_spoken.log if any(each in line for each in needles)] == []
+    # A fraction of a second may have the digits of a code.
+    lines = [re.sub(r'"timestamp": "[^"]*"', "", line) for line in all_spoken.log]
+    assert [line for line in lines if any(each in line for each in needles)] == []
     log = "\n".join(all_spoken.log)
     assert len(all_spoken.log) > 250
     assert "+6281*****7890" in log
