@@ -88,7 +88,7 @@ def _settle(
     parsed = None
     try:
         parsed = _parse(rt, sms, deferred, actor)
-        with rt.counters.once_at_a_time(f"{sms.carrier}:{sms.carrier_ref}"):
+        with rt.deliveries.hold(f"{sms.carrier}:{sms.carrier_ref}"):
             answer = _in_turn(rt, parsed)
     except Repeated:
         return None

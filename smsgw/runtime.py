@@ -32,6 +32,7 @@ from smsgw.storage import engines, failed_checks, keys, local_redis, row_macs
 from smsgw.storage.clock_check import ClockCheck, machine_now
 from smsgw.storage.counters import Counters
 from smsgw.storage.crypto import Vault
+from smsgw.storage.delivery_locks import DeliveryLocks
 from smsgw.storage.failed_checks import FailedCheck
 from smsgw.storage.group_commit import CallCoalescer, GroupCommit
 from smsgw.storage.kept_connection import KeptConnection
@@ -61,6 +62,7 @@ class Runtime:
     redis_url: str | None = None
     redis: Redis | None = None  # for hints: gives up within a second
     counters: Counters = field(default_factory=Counters)
+    deliveries: DeliveryLocks = field(default_factory=DeliveryLocks)
     published: LiveConfiguration = field(default_factory=LiveConfiguration)
     batches: GroupCommit = field(default_factory=GroupCommit)
     hints: CallCoalescer = field(default_factory=CallCoalescer)

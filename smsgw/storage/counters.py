@@ -2,11 +2,9 @@
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from functools import partial
-from threading import Event, Lock
+from threading import Lock
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -15,7 +13,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from smsgw import logs
-from smsgw.storage import fibers
 
 log = logs.get(__name__)
 
@@ -23,7 +20,6 @@ COUNTS_KEPT = 50_000  # in one process's memory; a phone has some five
 ASK_AGAIN = 5.0  # seconds that a Redis which failed is left alone
 SPENDING_KEPT = timedelta(days=2)
 EVERYWHERE = "all"  # beside the calling codes
-PATIENCE = 5.0  # seconds that a repeated delivery waits for the first one's end
 ALARM_EVERY = 60.0  # seconds between two alarms of one process
 
 
@@ -107,31 +103,7 @@ class Counters:
         self._spent: tuple[date | None, Counter[str]] = None, Counter()
         self._alarmed_at = -ALARM_EVERY
         self._alarmed_for: set[tuple[date, str]] = set()
-        self._begun: dict[str, list[Event]] = {}  # with who waits for its end
         self._lock = Lock()
-
-    @contextmanager
-    def once_at_a_time(self, message: str) -> Iterator[None]:
-        """Handles one delivery of a message at a time in this process, so that it is counted
-        once."""
-        with self._lock:
-            waiting = self._begun.get(message)
-            if waiting is None:
-                self._begun[message] = []
-            else:
-                done = Event()  # most messages have nobody who waits for them
-                waiting.append(done)
-        if waiting is not None:
-            fibers.in_pool(partial(done.wait, PATIENCE))
-            yield
-            return
-        try:
-            yield
-        finally:
-            with self._lock:
-                waiting = self._begun.pop(message)
-            for each in waiting:
-                each.set()
 
     def take(self, key: str, rates: Sequence[Rate], at: datetime, name: str = "") -> bool:
         """Tells whether there is room for one more; if so it is taken. `name` is what it can be
