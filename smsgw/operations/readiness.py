@@ -1,7 +1,7 @@
 """Tells whether each part works that a message and its reply need."""
 
 from redis.exceptions import RedisError
-from sqlalchemy import Select, String, column, false, select, table, text, update
+from sqlalchemy import false, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import logs
@@ -12,9 +12,7 @@ from smsgw.storage.crypto import Unreadable
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import bindings, phones
 
-VERSION: Select[str] = select(column("version_num", String)).select_from(
-    table(schema_version.VERSION_TABLES["service"])
-)
+VERSION = schema_version.stored("service")
 WRITE_WITHIN = 1.0  # seconds
 LOCKED_FOR = 900  # milliseconds; shorter, so that the connection is not cut
 WRITTEN = (phones.c.version, messages.c.state, replies.c.state, bindings.c.used_at)

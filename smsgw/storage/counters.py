@@ -29,13 +29,18 @@ class Budget(NamedTuple):
     everywhere: int | None = None
     code: int | None = None  # to phones of the calling code of who asks
 
+    def limits(self, code: str) -> list[tuple[str, int]]:
+        """Returns whose spending is limited, and to how much."""
+        every = ((EVERYWHERE, self.everywhere), (code, self.code))
+        return [(whose, most) for whose, most in every if most is not None]
+
 
 # KEYS: one for each use of a limit or a budget, in order. ARGV: as JSON, of each message its
-# milliseconds, its name, its budgets and its steps. Budgets: each with the place in KEYS of a day's
-# spending, a field of that, and how much it may be. Steps: limits of which one is needed, each with
-# its place in KEYS, whether it is taken or only looked at, and its rates. Returns which was granted
-# at each step, 0 for none; nothing is where a budget is used up, but its number below zero. A
-# member is a name, so that what is taken twice counts once.
+# milliseconds, name, budgets and steps. A budget: the place in KEYS of a day's spending, a field of
+# that, and how much it may be. A step: limits of which one is needed, each with its place in KEYS,
+# whether it is taken or only looked at, and its rates. Returns which was granted at each step, 0
+# for none; for a budget that is used up, minus its number alone. A member is a name, so that what
+# is taken twice counts once.
 TAKE = """
 local answers = {}
 for m, message in ipairs(cjson.decode(ARGV[1])) do
@@ -87,9 +92,7 @@ class LimitRequest(NamedTuple):
 
     @property
     def budgets(self) -> list[tuple[str, int]]:
-        """Returns whose spending is limited, and to how much."""
-        limits = ((EVERYWHERE, self.budget.everywhere), (self.code, self.budget.code))
-        return [(whose, most) for whose, most in limits if most is not None and self.day]
+        return self.budget.limits(self.code) if self.day else []
 
 
 class Counters:
@@ -127,9 +130,9 @@ class Counters:
 
     def _read(self, request: LimitRequest, answer: Sequence[int]) -> list[int | None] | None:
         """Reads what TAKE says of a message."""
-        if answer and answer[0] < 0:
+        if answer and answer[0] < 0 and request.day:
             whose, _ = request.budgets[-answer[0] - 1]
-            self._alarm(request, whose)
+            self._alarm(request.day, whose)
             return None
         return [which - 1 if which else None for which in answer]
 
@@ -137,12 +140,6 @@ class Counters:
         day, (of, here) = request.day, self._spent
         spending = here if of == day else {}
         return day is None or not self.is_spent(day, request.code, request.budget, spending)
-
-    def _alarm(self, request: LimitRequest, whose: str) -> None:
-        if whose == EVERYWHERE:
-            self._alarm_for_day()
-        elif request.day is not None:
-            self._alarm_for_code(request.day, whose)
 
     def _take_here(self, request: LimitRequest) -> list[int | None]:
         granted: list[int | None] = []
@@ -224,13 +221,17 @@ class Counters:
     def is_spent(self, day: date, code: str, budget: Budget, spending: Mapping[str, int]) -> bool:
         """Tells of it, since somebody has to decide: nobody is answered, or nobody of that calling
         code, until the day is over."""
-        if budget.everywhere is not None and spending.get(EVERYWHERE, 0) >= budget.everywhere:
-            self._alarm_for_day()
-            return True
-        if budget.code is not None and spending.get(code, 0) >= budget.code:
-            self._alarm_for_code(day, code)
-            return True
+        for whose, most in budget.limits(code):
+            if spending.get(whose, 0) >= most:
+                self._alarm(day, whose)
+                return True
         return False
+
+    def _alarm(self, day: date, whose: str) -> None:
+        if whose == EVERYWHERE:
+            self._alarm_for_day()
+        else:
+            self._alarm_for_code(day, whose)
 
     def _alarm_for_day(self) -> None:
         if time.monotonic() - self._alarmed_at >= ALARM_EVERY:

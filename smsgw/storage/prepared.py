@@ -1,4 +1,4 @@
-"""Runs statements on PostgreSQL for a third of what they cost through SQLAlchemy.
+"""Runs statements on PostgreSQL for less than they cost through SQLAlchemy.
 
 Each time it runs a statement, SQLAlchemy looks it up, makes a context for it and reads the driver's
 description of every column. Here all of that is worked out once for each statement. SQLAlchemy

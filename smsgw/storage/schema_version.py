@@ -10,7 +10,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Literal
 
-from sqlalchemy import Engine, String, column, inspect, select, table, text
+from sqlalchemy import Engine, Select, String, column, inspect, select, table, text
 
 Which = Literal["service", "ledger"]
 VERSION_TABLES: dict[Which, str] = {"service": "alembic_version", "ledger": "ledger_version"}
@@ -48,18 +48,20 @@ def runs_with(own: str | None, at: str | None) -> bool:
 
 def current(engine: Engine, which: Which) -> str | None:
     """Returns the revision of the schema; None if the database was never migrated."""
-    name = VERSION_TABLES[which]
     with engine.connect().execution_options(read_only=True) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCKED_FOR}'"))
-        if not inspect(connection).has_table(name):
+        if not inspect(connection).has_table(VERSION_TABLES[which]):
             return None
-        return connection.execute(
-            select(column("version_num", String)).select_from(table(name))
-        ).scalar()
+        return connection.execute(stored(which)).scalar()
 
 
-def head(which: Which) -> str | None:
+def stored(which: Which) -> Select[str]:
+    """Builds the select of the revision that a database has."""
+    return select(column("version_num", String)).select_from(table(VERSION_TABLES[which]))
+
+
+def head(which: Which) -> str:
     """Returns the newest revision that this version knows."""
     return known(which)[-1]
 

@@ -77,8 +77,7 @@ def _headers(lines: str) -> Mapping[str, str] | None:
 
 
 def read_form(body: bytes) -> Form:
-    """Reads a form as werkzeug does, in a fifth of the time; what no form can be read of has
-    none."""
+    """Reads a form as werkzeug does, in less time; what no form can be read of has none."""
     try:
         text = body.decode().replace("+", " ")
     except UnicodeDecodeError:
