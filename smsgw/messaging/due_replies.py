@@ -19,8 +19,8 @@ from sqlalchemy import (
 from smsgw.messaging import expiry_notices
 from smsgw.messaging.outbox import LEASE, waits_since
 from smsgw.storage.bulk import BulkInsert, BulkSelect
+from smsgw.storage.compiled_statement import CompiledStatement
 from smsgw.storage.monthly_ids import first_id, month_of, months_ago, next_id
-from smsgw.storage.prepared import Prepared
 from smsgw.storage.tables.messages import QUEUED, ReplyState, attempts, messages, replies
 from smsgw.storage.tables.phones import bindings, phones
 from smsgw.storage.transaction import Transaction
@@ -126,5 +126,5 @@ def _at_once() -> Select[*tuple[Any, ...]]:
     return _rows(taken, begun)
 
 
-_take_all = Prepared(_at_once())
+_take_all = CompiledStatement(_at_once())
 _taken_alone = BulkSelect(_rows(replies, attempts).where, attempts.c.id)

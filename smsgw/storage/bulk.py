@@ -44,8 +44,8 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
+from smsgw.storage.compiled_statement import CompiledStatement
 from smsgw.storage.monthly_ids import first_id, free_ids, is_monthly, made_at, next_id
-from smsgw.storage.prepared import Prepared
 from smsgw.storage.transaction import Conflict
 
 PLACE, ROWS, COUNT, KEYS, FIRST = "place", "rows", "row_count", "keys", "first_id"
@@ -68,7 +68,7 @@ class BulkSelect:
         self._columns, self._build, self._is_typed = columns, build, is_typed
         self._from_list = build(_among(columns))
         self._from_all = self.part(KEYS)
-        self._prepared = Prepared(self._from_all)
+        self._compiled = CompiledStatement(self._from_all)
 
     def part(self, name: str) -> Select[*tuple[Any, ...]]:
         """Builds a part of a larger statement for PostgreSQL, whose keys are given as `name`."""
@@ -79,7 +79,7 @@ class BulkSelect:
     ) -> Result[*tuple[Any, ...]]:
         given = {**self._given(connection, keys), **parameters}
         if connection.dialect.name == "postgresql":
-            return self._prepared.run(connection, given)
+            return self._compiled.run(connection, given)
         return connection.execute(self._from_list, given)
 
     def asked(
@@ -104,7 +104,7 @@ class BulkIds:
         self._tables = tables
         count, first = bindparam(COUNT, type_=Integer), bindparam(FIRST, type_=BigInteger)
         of_rows = (next_id(table, first) for table in tables)
-        self._next = Prepared(select(*of_rows).select_from(func.generate_series(1, count)))
+        self._next = CompiledStatement(select(*of_rows).select_from(func.generate_series(1, count)))
 
     def take(self, connection: Connection, count: int, at: datetime) -> list[tuple[int, ...]]:
         """Returns `count` times an id for each table, of the month of `at`. On SQLite, where one
@@ -125,7 +125,7 @@ class BulkInsert:
         self._table, self._names = table, names
         self._key = next(iter(table.primary_key.columns))
         self._month_of = made_at(table) if is_monthly(table) and "id" not in names else None
-        self._from_json = Prepared(self._given(""))
+        self._from_json = CompiledStatement(self._given(""))
         self._alone = insert(table)
         self._one = self._alone.returning(self._key, sort_by_parameter_order=True)
 
@@ -183,7 +183,7 @@ class BulkUpdate:
         self, types: Mapping[str, TypeEngine[Any]], build: Callable[[Columns], Update]
     ) -> None:
         self._types, self._build = types, build
-        self._from_json = Prepared(self._given(""))
+        self._from_json = CompiledStatement(self._given(""))
         self._one = build({name: bindparam(name, type_=type_) for name, type_ in types.items()})
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
@@ -249,7 +249,7 @@ def _write_joined(
 
 
 @cache
-def _joined(statements: tuple[BulkInsert | BulkUpdate, ...]) -> Prepared:
+def _joined(statements: tuple[BulkInsert | BulkUpdate, ...]) -> CompiledStatement:
     """Builds one statement that runs all, in their order. It ends itself, by a division by zero,
     where fewer rows were updated than were given: it may already be committed when it returns."""
     parts = [each.part(_part(place)) for place, each in enumerate(statements)]
@@ -261,7 +261,7 @@ def _joined(statements: tuple[BulkInsert | BulkUpdate, ...]) -> Prepared:
     ]
     one, none = literal_column("1", Integer), literal_column("0", Integer)
     checked = select(one // case((and_(true(), *are_there), one), else_=none))
-    return Prepared(checked.add_cte(*parts))
+    return CompiledStatement(checked.add_cte(*parts))
 
 
 def _part(place: int) -> str:

@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 
 from smsgw.storage.bulk import COUNT, FIRST, KEYS, PLACE, BulkSelect
+from smsgw.storage.compiled_statement import CompiledStatement
 from smsgw.storage.monthly_ids import first_id, next_id
-from smsgw.storage.prepared import Prepared
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -55,7 +55,7 @@ class JoinedSelects:
                 found[name].append(dict(zip(columns, values, strict=True)))
         return {**found}
 
-    def _join(self, names: tuple[str, ...]) -> tuple[Prepared, list[_Place]]:
+    def _join(self, names: tuple[str, ...]) -> tuple[CompiledStatement, list[_Place]]:
         """Joins each select with a number, beside which its rows stand."""
         number = func.generate_series(0, len(names) - 1).table_valued("number")
         joined: FromClause = number.render_derived(name="n")
@@ -69,7 +69,7 @@ class JoinedSelects:
             ordered += [part.c[PLACE]] if PLACE in part.c else []
             parts.append(part)
         statement = select(which, *parts).select_from(joined).order_by(which, *ordered)
-        return Prepared(statement), places
+        return CompiledStatement(statement), places
 
 
 class SelectWithIds:
@@ -85,7 +85,7 @@ class SelectWithIds:
         found = bulk.part(KEYS).subquery("found")
         ids = (case((which > 0, next_id(table, first))) for table in tables)
         joined = number.outerjoin(found, which == literal_column("0"))
-        self._statement = Prepared(select(which, *ids, found).select_from(joined))
+        self._statement = CompiledStatement(select(which, *ids, found).select_from(joined))
         self._key, self._ids = 1 + len(tables), slice(1, 1 + len(tables))
 
     def run(

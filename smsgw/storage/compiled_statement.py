@@ -36,7 +36,7 @@ class _Compiled(NamedTuple):
     columns: SimpleResultMetaData
 
 
-class Prepared:
+class CompiledStatement:
     """Holds a statement for PostgreSQL. It may select no NUMERIC, which SQLAlchemy converts by what
     the database says of the column."""
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from smsgw.runtime import Runtime
 from smsgw.storage import deadlines
-from smsgw.storage.prepared import Prepared
+from smsgw.storage.compiled_statement import CompiledStatement
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.types import Instant
 
@@ -18,12 +18,12 @@ GIVEN = (bindparam("hash"), bindparam("stopped_at", type_=Instant))
 SELECT = select(phones, (phones.c.version + 1).label("next"), func.length(phones.c.hash)).where(
     phones.c.hash == GIVEN[0], phones.c.stopped_at <= GIVEN[1], phones.c.language == "id"
 )
-INSERT = Prepared(
+INSERT = CompiledStatement(
     insert(phones)
     .values(hash=GIVEN[0], number=b"x", version=7, stopped_at=GIVEN[1])
     .returning(phones.c.id)
 )
-UPDATE = Prepared(update(phones).values(version=phones.c.version + 1))
+UPDATE = CompiledStatement(update(phones).values(version=phones.c.version + 1))
 
 
 def given(rt: Runtime, hash_: bytes = b"\1" * 32) -> dict[str, object]:
@@ -39,7 +39,7 @@ def test_rows_are_those_of_sqlalchemy(rt: Runtime) -> None:
     with rt.writing() as tx:
         INSERT.run(tx.connection, given(rt))
         wanted = given(rt) | {"stopped_at": rt.now() + timedelta(days=1)}
-        (ours,) = Prepared(SELECT).run(tx.connection, wanted)
+        (ours,) = CompiledStatement(SELECT).run(tx.connection, wanted)
         (theirs,) = tx.connection.execute(SELECT, wanted)
         assert tuple(ours) == tuple(theirs)
         assert (ours.next, ours.stopped_at) == (8, rt.now())
@@ -71,7 +71,7 @@ def test_errors_are_those_of_sqlalchemy_and_tell_no_values(rt: Runtime) -> None:
     assert "parameters hidden" in str(caught.value)
     assert told == [caught.value.statement]
     with pytest.raises(DBAPIError), rt.reading() as tx:  # PostgreSQL's years go on after ours
-        Prepared(select(text("'20000-01-01'::timestamptz AS far"))).run(tx.connection, {})
+        CompiledStatement(select(text("'20000-01-01'::timestamptz AS far"))).run(tx.connection, {})
 
 
 def test_a_connection_that_ended_is_not_used_again(rt: Runtime) -> None:
@@ -80,14 +80,14 @@ def test_a_connection_that_ended_is_not_used_again(rt: Runtime) -> None:
         with rt.writing() as other:
             other.connection.execute(select(func.pg_terminate_backend(me)))
         with pytest.raises(OperationalError) as caught:
-            Prepared(SELECT).run(tx.connection, given(rt))
+            CompiledStatement(SELECT).run(tx.connection, given(rt))
     assert caught.value.connection_invalidated
     with rt.reading() as tx:
-        assert Prepared(SELECT).run(tx.connection, given(rt)).all() == []
+        assert CompiledStatement(SELECT).run(tx.connection, given(rt)).all() == []
 
 
 def test_what_takes_too_long_is_cut(rt: Runtime) -> None:
-    slow = Prepared(select(func.pg_sleep(10)))
+    slow = CompiledStatement(select(func.pg_sleep(10)))
     with pytest.raises(OperationalError), rt.reading() as tx, deadlines.within(0.3):
         slow.run(tx.connection, {})
 
@@ -101,7 +101,7 @@ def test_listeners_hear_of_it_and_may_change_it(rt: Runtime) -> None:
     def after(_c: Connection, _cursor: object, sql: str, *_: object) -> None:
         heard.append(sql)
 
-    one = Prepared(select(text("1")))
+    one = CompiledStatement(select(text("1")))
     with rt.reading() as tx:
         event.listen(tx.connection, "before_cursor_execute", ask_for_two, retval=True)
         event.listen(tx.connection, "after_cursor_execute", after)
