@@ -85,16 +85,14 @@ MYSQL_COLUMNS = """
 """
 
 
-def of(
-    connection: Connection, table: Table, schema: str | None = None
-) -> dict[str, TypeEngine[Any]]:
+def of(connection: Connection, table: Table) -> dict[str, TypeEngine[Any]]:
     """Returns the types of its columns by name; none if there is no such table."""
     if connection.dialect.name == "mysql":
         return _of_mysql(connection, table)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # a type of theirs that has no name of ours
         try:
-            found = inspect(connection).get_columns(table.name, schema)
+            found = inspect(connection).get_columns(table.name)
         except NoSuchTableError:
             return {}
     return {each["name"]: each["type"] for each in found}

@@ -449,10 +449,11 @@ def test_the_views_of_the_documentation_work(postgres_url: str) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         foreign_ledger.make(connection)
         connection.exec_driver_sql(views.replace("%", "%%"))
+        connection.exec_driver_sql("SET search_path = smsgw")
         found = [
             each
             for table in columns.ALL
-            if (there := columns.of(connection, table, "smsgw"))
+            if (there := columns.of(connection, table))
             for each in columns.check(table, there)
         ]
         phones = connection.exec_driver_sql("SELECT phone FROM smsgw.participants ORDER BY nkp")
