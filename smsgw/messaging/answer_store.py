@@ -37,7 +37,8 @@ class NewAnswer(NamedTuple):
     known: PhoneState | None
     decision: Decision
     is_claimed: bool = False  # no other message of the phone can come in between
-    ids: tuple[int, ...] = ()  # of the message and its reply, if they are taken already
+    # Of the message, its reply, and its phone if that is new: if they are taken already.
+    ids: tuple[int, ...] = ()
 
 
 _ids = BulkIds(messages, replies)
@@ -52,9 +53,24 @@ class _Rows:
     replies: dict[int, outbox.NewReply] = field(default_factory=dict)  # by their ids
     pages: list[NewPages] = field(default_factory=list)
     last: list[LastMessage] = field(default_factory=list)
+    new_phones: list[tuple[str, LastMessage]] = field(default_factory=list)  # by their numbers
     disclosures: list[audit.AuditEntry] = field(default_factory=list)
     # With the place of the message.
     notices: list[tuple[int, Composer, Notice]] = field(default_factory=list)
+
+    def note_last(
+        self,
+        each: NewAnswer,
+        known: PhoneState,
+        message_id: int | None = None,
+        reply_id: int | None = None,
+    ) -> None:
+        counts = not each.is_claimed
+        last = LastMessage(known.phone_id, known.version, message_id, reply_id, counts)
+        if known.version:
+            self.last.append(last)
+        else:
+            self.new_phones.append((known.caller.phone, last))
 
 
 def store(
@@ -68,7 +84,7 @@ def store(
     ids = _ids_of(tx, decided)
     rows = _Rows()
     answers = []
-    for place, (each, (new_id, reply_id)) in enumerate(zip(decided, ids, strict=True)):
+    for place, (each, (new_id, reply_id, *_)) in enumerate(zip(decided, ids, strict=True)):
         answer = Answer(_accept(tx, each, new_id, rows), each.decision.verdict)
         if each.known is not None:
             composer = _composer(rt, tx, call_centre, each, answer.message_id)
@@ -93,7 +109,8 @@ def _ids_of(tx: Transaction, decided: Sequence[NewAnswer]) -> list[tuple[int, ..
 
 def _claim_phones(tx: Transaction, decided: Sequence[NewAnswer]) -> list[NewAnswer]:
     """Stores new phones. If something changes, no other message of that phone may come in
-    between; the others count their version up at the end."""
+    between; the others count their version up, or are stored, at the end."""
+    decided = [_with_new_id(each) for each in decided]
     new = [each.known for each in decided if each.known is not None and not each.known.phone_id]
     ids = iter(phones.add_all(tx, [known.caller.phone for known in new]))
     claimed = []
@@ -108,6 +125,15 @@ def _claim_phones(tx: Transaction, decided: Sequence[NewAnswer]) -> list[NewAnsw
         else:
             claimed.append(each)
     return claimed
+
+
+def _with_new_id(each: NewAnswer) -> NewAnswer:
+    """Gives a new phone the id that was taken for it, if it can be stored with its message: if no
+    change has to find it there. Its version stays 0 until then."""
+    known = each.known
+    if known is None or known.phone_id or not each.ids or each.decision.changes:
+        return each
+    return each._replace(known=known._replace(phone_id=each.ids[-1]))
 
 
 def _accept(tx: Transaction, each: NewAnswer, new_id: int, rows: _Rows) -> int:
@@ -158,15 +184,8 @@ def _work_out(
     text = composer.render(reply.wording, reply.values) if reply else ""
     notices = apply(tx, known, decision.changes, message_id, text)
     may_be_repeated = reply is not None and decision.verdict.keyword != "ulang"
-    rows.last.append(
-        LastMessage(
-            known.phone_id,
-            known.version,
-            message_id,
-            reply_id if may_be_repeated else None,
-            counts=not each.is_claimed,
-        )
-    )
+    last_reply_id = reply_id if may_be_repeated else None
+    rows.note_last(each, known, message_id, last_reply_id)
     if reply is None:
         return answer
     if reply.pages:
@@ -188,7 +207,7 @@ def _stay_silent(composer: Composer, each: NewAnswer, known: PhoneState, rows: _
     apply(composer.tx, known, each.decision.changes, composer.message_id)
     _open_case(composer, known, each.decision.changes)
     if not each.is_claimed:
-        rows.last.append(LastMessage(known.phone_id, known.version))
+        rows.note_last(each, known)
 
 
 def _write(tx: Transaction, rows: _Rows) -> None:
@@ -199,15 +218,17 @@ def _write(tx: Transaction, rows: _Rows) -> None:
         bindings.use_rows(tx, rows.uses),
         outbox.reply_rows(tx, rows.replies),
         phones.last_message_rows(rows.last),
+        phones.new_rows(tx, rows.new_phones),
+        reply_pages.new_rows(tx, rows.pages),
         audit.entry_rows(tx, rows.disclosures),
     ]
-    if rows.pages:
-        reply_pages.keep_all(tx, rows.pages)
     try:
         write_all(tx.connection, writes, is_last=not rows.notices)
     except IntegrityError as error:
         if inbox.is_repeat(error):
             raise Repeated from None
+        if rows.new_phones or rows.pages:
+            raise Conflict from None
         raise
 
 

@@ -125,7 +125,7 @@ _known = (
     .outerjoin(_last_reply, _last_reply.c.id == phones.c.last_reply_id)
 )
 _phone = BulkSelect(_known.where, phones.c.hash)
-_phone_and_ids = SelectWithIds(_phone, messages, replies)
+_phone_and_ids = SelectWithIds(_phone, messages, replies, phones)
 
 
 class PhoneQuery(NamedTuple):
@@ -167,8 +167,9 @@ def read_all(tx: Transaction, wanted: Sequence[PhoneQuery]) -> list[PhoneState]:
 def read_with_ids(
     tx: Transaction, wanted: Sequence[PhoneQuery], count: int
 ) -> tuple[list[PhoneState], list[tuple[int, ...]]]:
-    """Reads what is known of phones, and takes in the same trip `count` times an id for a message
-    and one for its reply. Only PostgreSQL can; elsewhere nothing stands in their place."""
+    """Reads what is known of phones, and takes in the same trip `count` times an id for a message,
+    one for its reply, and one for its phone if that is new. Only PostgreSQL can; elsewhere nothing
+    stands in their place."""
     if tx.connection.dialect.name != "postgresql":
         return read_all(tx, wanted), [()] * count
     hashes = {each.number: tx.vault.hash(each.number, "phone") for each in wanted}

@@ -13,20 +13,23 @@ from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.tables.types import Id
 from smsgw.storage.transaction import Conflict, Transaction
 
-_insert = BulkInsert(phones, "hash", "number", "version")
+_COLUMNS = ("hash", "number", "version")
+_insert = BulkInsert(phones, *_COLUMNS)
+_insert_with_id = BulkInsert(phones, "id", *_COLUMNS, "last_message_id", "last_reply_id")
 
 
 def add_all(tx: Transaction, numbers: Sequence[str]) -> list[int]:
     """Adds phones and returns their ids. Raises Conflict if one is there already."""
-    rows = []
-    for number in numbers:
-        found_by = tx.vault.hash(number, "phone")
-        sealed = tx.vault.encrypt(number, Ciphertext.PHONE, found_by)
-        rows.append({"hash": found_by, "number": sealed, "version": 1})
     try:
-        return _insert.run(tx.connection, rows)
+        return _insert.run(tx.connection, [_row(tx, number) for number in numbers])
     except IntegrityError:
         raise Conflict from None
+
+
+def _row(tx: Transaction, number: str) -> dict[str, object]:
+    found_by = tx.vault.hash(number, "phone")
+    sealed = tx.vault.encrypt(number, Ciphertext.PHONE, found_by)
+    return {"hash": found_by, "number": sealed, "version": 1}
 
 
 def number_of(tx: Transaction, phone_id: int) -> str | None:
@@ -92,6 +95,21 @@ def last_message_rows(last: Collection[LastMessage]) -> Write:
         for each in sorted(last, key=lambda each: each.phone_id)
     ]
     return Write(_last, rows)
+
+
+def new_rows(tx: Transaction, new: Collection[tuple[str, LastMessage]]) -> Write:
+    """Returns what adds phones, by their numbers, with what they said first, in an order that lets
+    no two processes wait for each other. Where one is there already, it cannot be inserted."""
+    rows = [
+        {
+            **_row(tx, number),
+            "id": first.phone_id,
+            "last_message_id": first.message_id,
+            "last_reply_id": first.reply_id,
+        }
+        for number, first in sorted(new)
+    ]
+    return Write(_insert_with_id, rows)
 
 
 def set_values(tx: Transaction, phone_id: int, **values: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, delete, select
 from sqlalchemy.exc import IntegrityError
 
-from smsgw.storage.bulk import BulkInsert
+from smsgw.storage.bulk import BulkInsert, Write, write_all
 from smsgw.storage.tables.phones import pages, phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Conflict, Transaction
@@ -33,15 +33,19 @@ _insert = BulkInsert(pages, "phone_id", "texts", "expires_at")
 def keep_all(tx: Transaction, new: Sequence[NewPages]) -> None:
     """Stores for half an hour what LANJUT shows. Raises Conflict where that was stored meanwhile
     for a phone that had nothing."""
+    try:
+        write_all(tx.connection, [new_rows(tx, new)])
+    except IntegrityError:
+        raise Conflict from None
+
+
+def new_rows(tx: Transaction, new: Sequence[NewPages]) -> Write:
+    """Returns what stores for half an hour what LANJUT shows; what it showed before is gone then.
+    Where that was stored meanwhile for a phone that had nothing, it cannot be inserted."""
     replaced = [each.phone_id for each in new if each.replaces]
     if replaced:
         tx.connection.execute(delete(pages).where(pages.c.phone_id.in_(replaced)))
-    rows = [_row(tx, each) for each in new if each.texts]
-    try:
-        if rows:
-            _insert.count(tx.connection, rows)
-    except IntegrityError:
-        raise Conflict from None
+    return Write(_insert, [_row(tx, each) for each in new if each.texts])
 
 
 def _row(tx: Transaction, new: NewPages) -> dict[str, object]:

@@ -162,8 +162,8 @@ class BulkInsert:
         rows = _given(types, name)
         if self._month_of is not None:
             made_ids = [next_id(self._table, rows.c[FIRST])]
-        columns = (rows.c[each] for each in self._names)
-        given = select(*columns, *made_ids).order_by(rows.c[PLACE])
+        columns = (named_column(each, types[each]) for each in self._names)
+        given = select(*columns, *made_ids).select_from(rows).order_by(named_column(PLACE))
         return insert(self._table).from_select(names, given).returning(self._key)
 
     def _numbered(self, connection: Connection, rows: Sequence[Row]) -> list[Row]:
@@ -292,7 +292,8 @@ def _rows(types: Mapping[str, TypeEngine[Any]], name: str = "") -> Any:
     PostgreSQL how few they are: it takes any JSON for a hundred, and would rather read a whole
     table than look so many up."""
     count = select(bindparam(name + COUNT, type_=Integer)).scalar_subquery()
-    return select(_given(types, name)).limit(count).subquery("few")
+    columns = (named_column(each, type_) for each, type_ in types.items())
+    return select(*columns).select_from(_given(types, name)).limit(count).subquery("few")
 
 
 def _given(types: Mapping[str, TypeEngine[Any]], name: str = "") -> Any:

@@ -81,9 +81,11 @@ def made_at(table: Table) -> str:
 
 
 def next_id(table: Table, first: ColumnElement[int]) -> ColumnElement[int]:
-    """Takes the next id on PostgreSQL. `first`: the lowest one of the month."""
+    """Takes the next id on PostgreSQL. `first`: the lowest one of the month, for a table that has
+    ids by month."""
     sequence: ColumnElement[Any] = literal_column(f"'{table.name}_id_seq'::regclass")
-    return first + func.nextval(sequence, type_=BigInteger)
+    number = func.nextval(sequence, type_=BigInteger)
+    return first + number if is_monthly(table) else number
 
 
 def free_ids(connection: Connection, table: Table, first: int, count: int) -> range:

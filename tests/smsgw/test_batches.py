@@ -3,7 +3,7 @@ one of them is its own alone."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -20,6 +20,7 @@ from smsgw.messaging.answer import Answer, NotStored
 from smsgw.registry import phone_state, reply_pages
 from smsgw.registry.reply_pages import NewPages
 from smsgw.runtime import Runtime
+from smsgw.storage.group_commit import GroupCommit
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.transaction import Conflict
@@ -31,6 +32,7 @@ from tests.support.filled_databases import Prepared
 from tests.support.redis_trips import Trips, watching
 
 MANY = 50
+STRANGERS = [f"+62813345{index:05}" for index in range(20)]
 # What is known of the phones with ids for what is written, and all that is written.
 SERVICE, LEDGER = 2, 1
 TRIPS = 2  # the day's budget with the limits, and what was spent
@@ -141,7 +143,10 @@ def test_what_a_batch_asks_is_short_enough_for_psycopg_to_remember(bound: Runtim
     for engine in (bound.service, bound.ledger.engine):
         event.listen(engine, "before_cursor_execute", lambda *them: asked.append(them[2]))
     assert answering(bound, 1)() is not None
-    assert any("WITH p0" in each for each in asked)
+    new = IncomingSms("simulator", "new", STRANGERS[0], "2757", "BANTUAN")
+    made = together(bound, [partial(responder.respond, bound, new), answering(bound, 2)])
+    assert all(text_of(each) for each in made)
+    assert any("WITH p0" in each and "p7" in each for each in asked)
     assert max(map(len, asked)) <= MAX_CACHED_STATEMENT_LENGTH
 
 
@@ -160,9 +165,9 @@ def test_what_a_batch_asks_the_service_is_planned_once(bound: Runtime) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_long_answers_cost_one_statement_more_for_all_of_them(bound: Runtime) -> None:
+def test_long_answers_cost_no_statement_more_unless_they_replace_others(bound: Runtime) -> None:
     warm(bound)
-    for body, more in (("BANTUAN", 1), ("KANTOR JAKARTA", 2)):  # the second replaces the pages
+    for body, more in (("BANTUAN", 0), ("KANTOR JAKARTA", 1)):
         with statements(bound) as counted:
             made = together(bound, [answering(bound, 1 + i, body) for i in range(9)])
             assert all("LANJUT" in text_of(each) for each in made)
@@ -206,17 +211,54 @@ def test_a_batch_makes_as_many_trips_to_redis_as_one_message(
         assert watched.counters.spent(watched.today) == before + 20
 
 
-def test_phones_that_are_new_are_stored_together(bound: Runtime) -> None:
-    strangers = [f"+62813345{index:05}" for index in range(20)]
-    calls = [
-        partial(responder.respond, bound, IncomingSms("simulator", each, each, "2757", "KONTAK"))
-        for each in strangers
-    ]
-    made = together(bound, calls)
-    assert len({each.result().message_id for each in made}) == 20
+@pytest.mark.parametrize("words", ["KONTAK", "BANTUAN"])  # the second has pages
+def test_phones_that_are_new_are_stored_with_what_they_say(bound: Runtime, words: str) -> None:
+    warm(bound)
+    with statements(bound) as counted:
+        made = together(bound, [_from_stranger(bound, each, words) for each in STRANGERS])
+    if bound.service.dialect.name == "postgresql":
+        assert counted["service"] == SERVICE
     with bound.reading() as tx:
-        known = phone_state.read_all(tx, [phone_state.PhoneQuery(each) for each in strangers])
+        known = phone_state.read_all(tx, [phone_state.PhoneQuery(each) for each in STRANGERS])
     assert {each.version for each in known} == {1}
+    assert [each.last_reply for each in known] == [text_of(each) for each in made]
+    assert all(_from_stranger(bound, each, words)() is None for each in STRANGERS)  # once
+
+
+def test_a_new_phone_that_was_overtaken_is_answered_and_the_others_too(bound: Runtime) -> None:
+    once = iter([True])
+
+    def overtakes(*_: object) -> None:
+        if next(once, False):
+            say(bound, STRANGERS[1], "INFO")
+
+    event.listen(bound.ledger.engine, "before_cursor_execute", overtakes)
+    strangers = [_from_stranger(bound, each, "BANTUAN") for each in STRANGERS[:3]]
+    made = together(bound, [*strangers, answering(bound, 1)])
+    assert next(once, None) is None
+    assert len({text_of(each) for each in made}) == 2
+    assert count_rows(bound, messages) == count_rows(bound, replies) == 5
+
+
+def test_of_a_new_phone_s_messages_at_one_instant_each_is_answered(bound: Runtime) -> None:
+    """Two processes read the phone before one of them stores it."""
+    other = replace(bound, batches=GroupCommit())
+    before = count_rows(bound, messages)
+    with ThreadPoolExecutor(6) as threads:
+        made = [
+            threads.submit(_from_stranger(rt, STRANGERS[0], words))
+            for rt in (bound, other)
+            for words in ("INFO", "KONTAK", "BANTUAN")
+        ]
+    assert all(each.result() for each in made)
+    assert count_rows(bound, messages) == before + 6
+    with bound.reading() as tx:
+        assert phone_state.read(tx, STRANGERS[0]).version == 6
+
+
+def _from_stranger(rt: Runtime, sender: str, words: str) -> Callable[[], Answer | None]:
+    sms = IncomingSms("simulator", f"{sender}-{words}-{id(rt)}", sender, "2757", words)
+    return partial(responder.respond, rt, sms)
 
 
 def test_a_bug_of_one_is_its_own(bound: Runtime) -> None:
