@@ -114,6 +114,7 @@ class Bench:
         servers = Servers(stack, home, carrier, sqlite=sqlite)
         with servers.prepared() as rt:
             seed(rt, PHONES)
+        servers.analyze()  # a ledger that is in use has statistics
         service = Service(stack, servers)
         port, processes = free_port(), Processes()
         command = [BIN / "gunicorn", *FLOOR, "--bind", f"127.0.0.1:{port}", FLOOR_APP]

@@ -19,6 +19,9 @@ from smsgw.storage import deadlines
 
 log = logs.get(__name__)
 
+# Seconds, about. PostgreSQL weighs a plan once for each connection: what it took for expensive
+# before there were statistics, it plans anew each time as long as the connection lasts.
+RENEWED_AFTER = 3600
 IDLE = 1.0  # seconds after which a connection may have died unnoticed
 SQLITE_LIMIT = 10.0  # seconds that a command waits for another writer
 
@@ -48,7 +51,9 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
     if address.get_backend_name() != "sqlite":
         options = _postgres_options(address, limit, lock_limit)
         address = address.difference_update_query(OURS_IN_ADDRESS)
-        new_engine = create_engine(address, hide_parameters=True, **options)
+        # What is prepared on the connection that was used last is of use again.
+        pool = {"pool_use_lifo": True, "pool_recycle": RENEWED_AFTER}
+        new_engine = create_engine(address, hide_parameters=True, **pool, **options)
         event.listen(new_engine, "handle_error", _name_pooler)
         if limit is not None:
             deadlines.watch(new_engine, limit + CANCEL_TAKES)

@@ -97,6 +97,23 @@ def test_a_lost_statement_ends_its_connection_and_says_what_to_do(postgres_url: 
     engine.dispose()
 
 
+@pytest.mark.parametrize("limit", [None, LIMIT])
+def test_the_connection_that_was_used_last_is_used_again_for_an_hour(
+    postgres_url: str, limit: float | None
+) -> None:
+    engine = storage_engines.engine(postgres_url, limit)
+    with engine.connect() as last, engine.connect() as other:
+        drivers = [each.connection.driver_connection for each in (last, other)]
+    for _ in range(3):
+        with engine.connect() as connection:
+            assert connection.connection.driver_connection is drivers[0]
+    with engine.connect() as connection:
+        connection.connection._connection_record.starttime -= storage_engines.RENEWED_AFTER + 1
+    with engine.connect() as connection:
+        assert connection.connection.driver_connection not in drivers
+    engine.dispose()
+
+
 @pytest.fixture
 def pooled(postgres_url: str, tmp_path: Path) -> Iterator[str]:
     """Returns the address of that database through a PgBouncer in transaction mode, with one server
