@@ -58,7 +58,7 @@ class JoinedSelects:
     def _join(self, names: tuple[str, ...]) -> tuple[CompiledStatement, list[_Place]]:
         """Joins each select with a number, beside which its rows stand."""
         # Constants: of parameters PostgreSQL expects a thousand numbers, and plans each time.
-        ends = (literal_column(str(each)) for each in (0, len(names) - 1))
+        ends = [literal_column(str(each), Integer) for each in (0, len(names) - 1)]
         number = func.generate_series(*ends).table_valued("number")
         joined: FromClause = number.render_derived(name="n")
         which, places, ordered = joined.c.number, list[_Place](), list[ColumnElement[Any]]()
