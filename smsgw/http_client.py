@@ -4,6 +4,7 @@ had been sent."""
 import http.client
 import io
 import math
+import re
 import socket
 import ssl
 import time
@@ -13,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from email.message import Message
 from functools import cached_property
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import certifi
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.util.wait import wait_for_read
 
@@ -31,6 +32,17 @@ KEPT_OPEN = 32  # connections
 PIECE = 64 * 1024  # octets
 FAULTS = (HTTPError, HTTPException, OSError, ValueError)  # of a Client
 Headers = Mapping[str, str]
+# Not those that have no body, whatever their headers say.
+PLAIN = re.compile(
+    rb"HTTP/1\.1 (?P<status>20[0-3]|[45]\d\d) [\t -~]*\r\n"
+    rb"(?P<headers>[A-Za-z0-9-]+:[\t -~]*(?:\r\n[A-Za-z0-9-]+:[\t -~]*)*)\r\n\r\n(?P<body>.*)",
+    re.DOTALL,
+)
+# What changes how an answer is read, or how the connection goes on.
+SPECIAL = re.compile(
+    rb"^(?:transfer-encoding:|upgrade:|connection:(?![ \t]*keep-alive[ \t]*\r?$))",
+    re.IGNORECASE | re.MULTILINE,
+)
 NO_HEADERS: Headers = MappingProxyType({})
 
 
@@ -38,7 +50,7 @@ NO_HEADERS: Headers = MappingProxyType({})
 class Answer:
     status: int
     body: bytes
-    headers: Message
+    headers: Headers  # by names in any case
 
 
 class TooLarge(HTTPException):
@@ -173,30 +185,51 @@ class _Asking(Connecting):
         if bounds is not None:
             self.sock.settimeout(bounds.left())
         self.send(request)
-        source: Any = self.sock if bounds is None else _BoundedSocket(self.sock, bounds)
+        if bounds is None:
+            reader = self.sock.makefile("rb")
+        else:
+            reader = io.BufferedReader(_BoundedReads(self.sock, bounds))
+        with reader:
+            return _plain(reader.peek(), bounds) or self._read(reader, method, bounds)
+
+    def _read(self: Any, reader: io.BufferedReader, method: str, bounds: Bounds | None) -> Answer:
+        source: Any = _Source(reader)
         response = HTTPResponse(source, method=method)
-        try:
-            response.begin()
-            body = response.read() if bounds is None else _read(response, bounds.size)
-        finally:
-            response.close()
+        response.begin()
+        body = response.read() if bounds is None else _read_body(response, bounds.size)
         if response.will_close:
             self.close()
-        return Answer(response.status, body, response.headers)
+        return Answer(response.status, body, HTTPHeaderDict(response.headers.items()))
+
+
+def _plain(seen: bytes, bounds: Bounds | None) -> Answer | None:
+    """Reads an answer of the plainest form, in a fraction of the time that http.client takes.
+    Returns None for any other, and for one that did not come whole."""
+    found = PLAIN.fullmatch(seen)
+    if found is None or SPECIAL.search(found["headers"]):
+        return None
+    lines = found["headers"].decode("ascii").split("\r\n")
+    pairs = [(name, text.strip(" \t")) for name, _, text in (line.partition(":") for line in lines)]
+    headers = HTTPHeaderDict(pairs)
+    size, body = headers.get("Content-Length", ""), found["body"]
+    if size != str(len(body)) or (bounds is not None and len(body) > bounds.size):
+        return None
+    return Answer(int(found["status"]), body, headers)
 
 
 @dataclass(frozen=True)
-class _BoundedSocket:
-    """Gives each read of an answer what is left of the time."""
+class _Source:
+    """Gives http.client what has been read of an answer already, and the rest."""
 
-    sock: socket.socket
-    bounds: Bounds
+    reader: io.BufferedReader
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_BoundedReads(self.sock, self.bounds))
+        return self.reader
 
 
 class _BoundedReads(io.RawIOBase):
+    """Gives each read of an answer what is left of the time."""
+
     def __init__(self, sock: socket.socket, bounds: Bounds) -> None:
         self._sock, self._bounds = sock, bounds
 
@@ -208,7 +241,7 @@ class _BoundedReads(io.RawIOBase):
         return self._sock.recv_into(buffer)
 
 
-def _read(response: HTTPResponse, most: int) -> bytes:
+def _read_body(response: HTTPResponse, most: int) -> bytes:
     """Reads in pieces: what an answer says of its length is not believed."""
     body = bytearray()
     while piece := response.read(PIECE):

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.message import Message
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Protocol
@@ -14,7 +13,7 @@ from typing import Protocol
 from urllib3.exceptions import NewConnectionError
 
 from smsgw import http_client
-from smsgw.http_client import Answer, Bounds, TooLarge
+from smsgw.http_client import Answer, Bounds, Headers, TooLarge
 from smsgw.ledger.faults import CONNECTING, FaultKind, LookUpFault, Unanswered
 from smsgw.ledger_access import LedgerAccess
 from smsgw.storage import deadlines
@@ -45,7 +44,7 @@ class Transport(Protocol):
         method: str,
         address: str,
         body: bytes | None = None,
-        headers: http_client.Headers = http_client.NO_HEADERS,
+        headers: Headers = http_client.NO_HEADERS,
         bounds: Bounds | None = None,
     ) -> Answer: ...
 
@@ -131,7 +130,7 @@ class ServiceClient:
         where = CONNECTING if detail else name
         return LookUpFault(where, FaultKind.REFUSED, "HTTP", str(status), detail)
 
-    def _skew(self, headers: Message) -> str | None:
+    def _skew(self, headers: Headers) -> str | None:
         """Returns what to say where both clocks are too far apart for a signature."""
         try:
             theirs = parsedate_to_datetime(headers.get("Date", ""))
