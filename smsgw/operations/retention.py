@@ -6,7 +6,7 @@ a time, so that nobody waits for it.
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import Column, ColumnElement, ScalarSelect, case, exists, func, literal, or_, select
 
 from handlers.changes import CaseKind
 from handlers.values import Verbatim
@@ -231,12 +231,11 @@ def is_silent(since: datetime) -> ColumnElement[bool]:
     """Tells whether nothing came or went for the whole retention time, and nothing is left to
     answer, send or destroy; nobody is bound and nothing is open. A phone that said STOP stays
     known, so that STOP holds."""
-    came = select(func.max(messages.c.received_at)).where(messages.c.phone_id == _phones.c.id)
-    went = select(func.max(replies.c.made_at)).where(replies.c.phone_id == _phones.c.id)
     bound = exists().where(_bindings.c.phone_id == _phones.c.id, _bindings.c.ended_at.is_(None))
     open_ = exists().where(_cases.c.phone_id == _phones.c.id, _cases.c.closed_at.is_(None))
     registered = exists().where(_registrations.c.phone_id == _phones.c.id, GIVEN)
-    last_came, last_went = came.scalar_subquery(), went.scalar_subquery()
+    last_came = _last_of_phone(messages.c.received_at, since)
+    last_went = _last_of_phone(replies.c.made_at, since)
     # Its rows may have been deleted; a phone that nothing tells of has only just been stored.
     is_known = or_(_phones.c.last_message_id.is_not(None), last_came.is_not(None))
     return (
@@ -245,9 +244,15 @@ def is_silent(since: datetime) -> ColumnElement[bool]:
         & ~bound
         & ~open_
         & ~registered
-        & ~exists().where(messages.c.phone_id == _phones.c.id, messages.c.text.is_not(None))
-        & ~exists().where(replies.c.phone_id == _phones.c.id, replies.c.text.is_not(None))
         & or_(is_known, last_went.is_not(None))
         & func.coalesce(last_came < since, True)
         & func.coalesce(last_went < since, True)
     )
+
+
+def _last_of_phone(at: Column[datetime], since: datetime) -> ScalarSelect[datetime | None]:
+    """Returns the last time of a phone's rows, `since` for those that have a text. PostgreSQL finds
+    these rows by the phone, whatever it knows of the table: no other index has what is asked."""
+    table = at.table
+    last = func.max(case((table.c.text.is_not(None), literal(since, at.type)), else_=at))
+    return select(last).where(table.c.phone_id == _phones.c.id).scalar_subquery()
