@@ -4,7 +4,7 @@ clock, so that the time between the two can be told. Costs some 100 µs a messag
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -12,6 +12,8 @@ from typing import cast
 from urllib.parse import unquote_plus
 
 HOST = "127.0.0.1"
+TRIES = 50  # to make connections that are fit
+TAKES = 0.02  # seconds until a process has taken its connections, or heard that they are closed
 RECIPIENT = re.compile(rb"(?:^|&)To=([^&]*)")  # in the body, as Twilio's
 OF_KANNEL = re.compile(rb"^GET [^ ]*[?&]to=([^& ]*)")
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -139,6 +141,7 @@ class Driver:
     carrier_takes: float = 0.0  # seconds
     quiet: float = 3.0  # seconds without a reply after which no more are waited for
     patience: float = 0.0  # the same before the first one
+    is_fit: Callable[[], bool] = lambda: True  # asked of new connections; if not, others are made
     round: Round = field(default_factory=Round)
     taken: int = 0
     sids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -156,8 +159,8 @@ class Driver:
 
     async def closed(self, ports: Sequence[int], connections: int, seconds: float) -> Round:
         """Each connection sends its next message as soon as the last is acknowledged."""
-        self._begin(is_closed=True, seconds=seconds)
         senders = await self._connect(ports, connections)
+        self._begin(is_closed=True, seconds=seconds)
         for sender in senders:
             self.is_free(sender)
         await asyncio.sleep(seconds)
@@ -168,10 +171,9 @@ class Driver:
     ) -> Round:
         """Sends so many a second, whether or not the last ones are acknowledged, to each port in
         turn. `burst`: how many go to a port at the same instant."""
-        self._begin(is_closed=False, seconds=seconds)
         senders = await self._connect(ports, 64 * len(ports))
+        self._begin(is_closed=False, seconds=seconds)
         self._free = list(senders)
-        self.round.started = time.monotonic()
         for number in range(int(rate * seconds)):
             turn = number // burst
             due = self.round.started + turn * burst / rate
@@ -210,6 +212,17 @@ class Driver:
         self._free, self._waiting, self.taken = [], [], 0
 
     async def _connect(self, ports: Sequence[int], number: int) -> Sequence[_Sender]:
+        for _ in range(TRIES):
+            made = await self._connect_once(ports, number)
+            await asyncio.sleep(TAKES)
+            if self.is_fit():
+                return made
+            for each in made:
+                each.transport.close()
+            await asyncio.sleep(TAKES)
+        raise RuntimeError("the connections do not become what they should be")
+
+    async def _connect_once(self, ports: Sequence[int], number: int) -> Sequence[_Sender]:
         loop = asyncio.get_running_loop()
         made = []
         for each in range(number):

@@ -1,10 +1,13 @@
 """Measures the processor time and the memory of groups of processes."""
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 OURS = ("web", "worker", "clock")
 TICKS = os.sysconf("SC_CLK_TCK")
+ESTABLISHED = "01"  # in /proc/net/tcp
 
 
 class Processes:
@@ -26,6 +29,26 @@ class Processes:
                 if line.startswith("Pss:"):
                     octets += int(line.split()[1]) * 1024
         return octets // 1_000_000
+
+    def connections(self, port: int) -> list[int]:
+        """Returns how many connections each web process has taken at a port."""
+        there = set(_sockets(port))
+        taken = (len(there & set(_open_files(pid))) for pid in _family(self.groups["web"])[1:])
+        return list(taken)
+
+
+def _sockets(port: int) -> Iterator[str]:
+    """Yields what /proc calls the connections to a port, from the side that was connected to."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == ESTABLISHED and int(fields[1].rpartition(":")[2], 16) == port:
+            yield f"socket:[{fields[9]}]"
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            yield os.readlink(each)
 
 
 def _family(pid: int) -> list[int]:
