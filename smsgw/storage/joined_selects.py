@@ -14,7 +14,6 @@ from sqlalchemy import (
     Row,
     Table,
     bindparam,
-    case,
     func,
     literal_column,
     select,
@@ -80,15 +79,19 @@ class SelectWithIds:
     def __init__(self, bulk: BulkSelect, *tables: Table) -> None:
         # Seen through a subquery, no count is few or many: PostgreSQL plans once for all.
         count = select(bindparam(COUNT, type_=Integer)).scalar_subquery()
+        series = func.generate_series(literal_column("1"), count)
         first = bindparam(FIRST, type_=BigInteger)
-        number = func.generate_series(0, count).table_valued("number").render_derived(name="n")
-        which = number.c.number
-        # What is found stands beside the number none, and ids beside the others.
+        taken = (func.array_agg(next_id(table, first)).label(table.name) for table in tables)
+        ids = select(*taken).select_from(series).subquery("ids")
         found = bulk.part(KEYS).subquery("found")
-        ids = (case((which > 0, next_id(table, first))) for table in tables)
-        joined = number.outerjoin(found, which == literal_column("0"))
-        self._statement = CompiledStatement(select(which, *ids, found).select_from(joined))
-        self._key, self._ids = 1 + len(tables), slice(1, 1 + len(tables))
+        # The ids stand in a row of their own, beside which nothing is found.
+        both = func.generate_series(literal_column("0"), literal_column("1"))
+        number = both.table_valued("number").render_derived(name="n")
+        which = number.c.number
+        joined = number.outerjoin(ids, which == literal_column("0"))
+        joined = joined.outerjoin(found, which == literal_column("1"))
+        self._statement = CompiledStatement(select(ids, found).select_from(joined))
+        self._tables = len(tables)
 
     def run(
         self,
@@ -101,5 +104,6 @@ class SelectWithIds:
         """Returns the rows, and `count` times an id for each table, of the month of `at`."""
         ours = {KEYS: list(keys), COUNT: count, FIRST: first_id(at)}
         rows = self._statement.run(connection, {**given, **ours}).all()
-        found = [row for row in rows if row[0] == 0 and row[self._key] is not None]
-        return found, sorted(tuple(row[self._ids]) for row in rows if row[0])
+        taken = next(row for row in rows if row[0] is not None)[: self._tables]
+        found = [row for row in rows if row[self._tables] is not None]
+        return found, list(zip(*taken, strict=True))
