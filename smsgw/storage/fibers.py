@@ -17,9 +17,8 @@ from typing import Any, TypeVar, cast
 from greenlet import getcurrent, greenlet
 
 MOST = 50  # requests that begin in one round
-# After a call for so many, the next round waits for as many requests more than have come meanwhile,
-# so many seconds at most: whoever was just answered sends the next one. Otherwise two groups of
-# clients could take turns for ever, and two small calls cost more than a large one.
+# After a call for so many, the next round waits until as many requests have come, so many seconds
+# at most: whoever was just answered sends the next one.
 SIBLINGS, DELAY = 4, 0.008
 
 Item = TypeVar("Item")
@@ -34,9 +33,6 @@ class Arrivals:
         self._calls = deque[Callable[[], object]]()
         self._changes = threading.Condition(threading.Lock())
         self._wanted = 0  # while the thread sleeps: with how many it goes on
-
-    def __len__(self) -> int:
-        return len(self._calls)
 
     def put(self, call: Callable[[], object]) -> None:
         with self._changes:
@@ -98,8 +94,8 @@ class Fibers:
     def _loop(self) -> None:
         while True:
             if not self._waiting:
-                wanted = len(self._ready) + self._last if self._last >= SIBLINGS else 1
-                for go_on in self._ready.take(MOST, min(wanted, MOST), self._delay):
+                wanted = self._last if self._last >= SIBLINGS else 1
+                for go_on in self._ready.take(MOST, wanted, self._delay):
                     go_on()
             waiting, self._waiting = self._waiting, {}
             self._last = max((len(fibers) for _, fibers in waiting.values()), default=0)

@@ -135,31 +135,6 @@ def test_a_round_waits_until_as_many_have_come_as_before() -> None:
     assert run.batches == [[20, 21, 22, 23]] * 2
 
 
-def test_a_round_waits_for_those_who_were_answered_beside_those_who_came_meanwhile() -> None:
-    """Two groups that take turns become one."""
-    called, may_end = threading.Event(), threading.Event()
-    run = Doubles()
-
-    def run_slowly(items: Sequence[int]) -> Sequence[int]:
-        called.set()
-        may_end.wait(10)
-        return run(items)
-
-    ask = partial(partial, fibers.combine, "key")
-    with ThreadPoolExecutor(1) as pool:
-        calls = Calls(pool, delay=60)
-        first = pool.submit(calls.together, *(ask(n, run_slowly) for n in range(SIBLINGS)))
-        called.wait(10)
-        others = [calls.start(ask(30 + n, run)) for n in range(SIBLINGS)]
-        may_end.set()
-        first.result(10)
-        time.sleep(0.05)
-        assert not any(each.done() for each in others)
-        again = [calls.start(ask(20 + n, run)) for n in range(SIBLINGS)]
-        assert [each.result(10) for each in (*others, *again)] == [60, 62, 64, 66, 40, 42, 44, 46]
-    assert run.batches == [[0, 1, 2, 3], [30, 31, 32, 33, 20, 21, 22, 23]]
-
-
 def test_who_waits_for_several_sleeps_until_they_have_come() -> None:
     arrivals = Arrivals()
 
