@@ -1,9 +1,10 @@
 """What is due is deleted and stays counted; what is requested, deferred or open is kept."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Column, Table, delete, func, select, update
+from sqlalchemy import Column, Table, delete, func, select, text, update
 
 from smsgw.carriers.carrier import Ending, SendError
 from smsgw.messaging import inbox, leases, reconciliation
@@ -27,10 +28,24 @@ from smsgw.storage.transaction import Conflict
 from tests.conftest import P1, P1_NKP, P2, STRANGER, Clock
 from tests.support.commands import forked
 from tests.support.conversation import count_rows, say, with_ledger_down
+from tests.support.query_plans import plans
 from tests.support.registration import DAFTAR
 from tests.support.traffic_year import days, numbers_held, oldest_text, rows_held
 
 OPERATOR = "shell:ani"
+MANY_PHONES = """
+    INSERT INTO phones (hash, number, version)
+    SELECT sha256(each::text::bytea), '...', 1 FROM generate_series(1, 5000) AS each
+"""
+THEIR_BINDINGS = """
+    INSERT INTO bindings (phone_id, nkp_hash, bound_at, consented_at, made_by, used_at)
+    SELECT id, hash, now(), now(), 'consent', now() FROM phones WHERE number = '...'
+"""
+COPIES = """
+    INSERT INTO {table} (id, phone_id, {names})
+    SELECT first.id + each, each % 5000, {names}
+    FROM (SELECT * FROM {table} LIMIT 1) AS first, generate_series(1, 12000) AS each
+"""
 
 
 def count_held(rt: Runtime, *columns: Column[bytes]) -> int:
@@ -65,8 +80,8 @@ def figures(rt: Runtime) -> list[str]:
 
 
 def test_texts_are_deleted_and_counts_are_kept(rt: Runtime, clock: Clock) -> None:
-    for text in ("SALDO", "IURAN", "apa kabar"):
-        say(rt, P1, text)
+    for body in ("SALDO", "IURAN", "apa kabar"):
+        say(rt, P1, body)
     say(rt, "TELKOMSEL", "bonus kuota")
     passes(rt, clock, 89)
     before = figures(rt)
@@ -226,6 +241,27 @@ def test_a_silent_phone_is_deleted(rt: Runtime, clock: Clock) -> None:
     assert count_rows(rt, phones) == 3
     assert say(rt, STRANGER, "KONTAK").verdict.outcome == "answered"
     assert count_rows(rt, phones) == 4
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_whether_phones_are_silent_is_asked_by_each_phone_alone(rt: Runtime) -> None:
+    """By what has a text, PostgreSQL would read all messages for each phone that is not bound, if
+    most are."""
+    say(rt, STRANGER, "INFO")
+    with rt.service.begin() as connection:
+        connection.execute(text(MANY_PHONES))
+        connection.execute(text(THEIR_BINDINGS))
+        connection.execute(text("ANALYZE phones, bindings"))
+        for table in (messages, replies):
+            copied = [each.name for each in table.c if each.name not in {"id", "phone_id"}]
+            names = ", ".join(copied)
+            connection.execute(text(COPIES.format(table=table.name, names=names)))
+    with plans(rt) as planned:
+        Retention(rt).step()
+    (asked,) = [each for each in planned if "phones" in each and "replies" in each]
+
+    assert "phone_id_id_idx" in asked
+    assert not re.search("Seq Scan on (messages|replies)|made_at_idx|received_at_idx", asked)
 
 
 def test_an_unused_binding_ends_and_then_its_phone_is_deleted(rt: Runtime, clock: Clock) -> None:
