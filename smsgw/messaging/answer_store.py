@@ -65,6 +65,7 @@ class _Rows:
         message_id: int | None = None,
         reply_id: int | None = None,
     ) -> None:
+        """Notes what a phone said last, to be written with the message; a new phone is added."""
         counts = not each.is_claimed
         last = LastMessage(known.phone_id, known.version, message_id, reply_id, counts)
         if known.version:
@@ -227,7 +228,7 @@ def _write(tx: Transaction, rows: _Rows) -> None:
     except IntegrityError as error:
         if inbox.is_repeat(error):
             raise Repeated from None
-        if rows.new_phones or rows.pages:
+        if rows.new_phones or rows.pages:  # another message of the phone was stored first
             raise Conflict from None
         raise
 

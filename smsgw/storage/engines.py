@@ -19,8 +19,8 @@ from smsgw.storage import deadlines
 
 log = logs.get(__name__)
 
-# Seconds, about. PostgreSQL weighs a plan once for each connection: what it took for expensive
-# before there were statistics, it plans anew each time as long as the connection lasts.
+# Seconds. PostgreSQL estimates the cost of a general plan once for each connection. If it did so
+# before a table had statistics, it may go on planning the statement at each use.
 RENEWED_AFTER = 3600
 IDLE = 1.0  # seconds after which a connection may have died unnoticed
 SQLITE_LIMIT = 10.0  # seconds that a command waits for another writer
@@ -51,7 +51,7 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
     if address.get_backend_name() != "sqlite":
         options = _postgres_options(address, limit, lock_limit)
         address = address.difference_update_query(OURS_IN_ADDRESS)
-        # What is prepared on the connection that was used last is of use again.
+        # The connection that was used last has the most statements prepared.
         pool = {"pool_use_lifo": True, "pool_recycle": RENEWED_AFTER}
         new_engine = create_engine(address, hide_parameters=True, **pool, **options)
         event.listen(new_engine, "handle_error", _name_pooler)

@@ -91,7 +91,7 @@ class SelectWithIds:
         joined = number.outerjoin(ids, which == literal_column("0"))
         joined = joined.outerjoin(found, which == literal_column("1"))
         self._statement = CompiledStatement(select(ids, found).select_from(joined))
-        self._tables = len(tables)
+        self._width = len(tables)  # columns with ids
 
     def run(
         self,
@@ -104,6 +104,6 @@ class SelectWithIds:
         """Returns the rows, and `count` times an id for each table, of the month of `at`."""
         ours = {KEYS: list(keys), COUNT: count, FIRST: first_id(at)}
         rows = self._statement.run(connection, {**given, **ours}).all()
-        taken = next(row for row in rows if row[0] is not None)[: self._tables]
-        found = [row for row in rows if row[self._tables] is not None]
+        taken = next(row for row in rows if row[0] is not None)[: self._width]
+        found = [row for row in rows if row[self._width] is not None]
         return found, list(zip(*taken, strict=True))

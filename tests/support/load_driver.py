@@ -141,7 +141,7 @@ class Driver:
     carrier_takes: float = 0.0  # seconds
     quiet: float = 3.0  # seconds without a reply after which no more are waited for
     patience: float = 0.0  # the same before the first one
-    is_fit: Callable[[], bool] = lambda: True  # asked of new connections; if not, others are made
+    is_fit: Callable[[], bool] = lambda: True  # asked of new connections; else, others are made
     round: Round = field(default_factory=Round)
     taken: int = 0
     sids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -220,7 +220,7 @@ class Driver:
             for each in made:
                 each.transport.close()
             await asyncio.sleep(TAKES)
-        raise RuntimeError("the connections do not become what they should be")
+        raise RuntimeError(f"no connections that are fit in {TRIES} tries")
 
     async def _connect_once(self, ports: Sequence[int], number: int) -> Sequence[_Sender]:
         loop = asyncio.get_running_loop()
