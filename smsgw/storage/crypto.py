@@ -4,10 +4,10 @@ Ciphertext is one octet that names the data key, a 12 octet nonce, then AES-256-
 tag; the column it belongs to, and what names its row, are authenticated, so that a value moved to
 another column or row does not open. GCM-SIV, because a nonce that repeats then tells only that two
 texts are equal. Data keys are random and lie in the database, wrapped by a key that derives
-(HKDF-SHA256) from SMSGW_SECRET_KEY.
+(HKDF-SHA256) from SMSGW_SECRET_KEY. Hashes are keyed BLAKE2b (RFC 7693), which takes a third of the
+time of an HMAC.
 """
 
-import hmac
 import json
 import os
 import time
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import blake2b
 from itertools import product
 from json.encoder import encode_basestring_ascii
 from math import inf
@@ -28,10 +28,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 NONCE_OCTETS = 12
 KEY_OCTETS = 32
+HASH_OCTETS = 32
 WRAPPED_OCTETS = NONCE_OCTETS + KEY_OCTETS + 16  # under one secret
 FIRST_KEY, LAST_KEY = 1, 255  # ids are one octet
 KNOWN = 4096  # hashes that are remembered: a message asks for that of its phone several times
-
 
 Part = str | int | bytes | datetime | date | None  # of what names a row
 
@@ -166,7 +166,7 @@ class Vault:
 
 
 def _keyed_hash(key: bytes, text: str) -> bytes:
-    return hmac.digest(key, _octets(text), sha256)
+    return blake2b(_octets(text), digest_size=HASH_OCTETS, key=key).digest()
 
 
 _hash = lru_cache(maxsize=KNOWN)(_keyed_hash)
@@ -204,8 +204,13 @@ def json_of(part: Part) -> str:
     if type(part) is int:  # no bool
         return repr(part)
     if isinstance(part, datetime):
-        return f'"{part.astimezone(UTC).isoformat()}"'
+        return _instant(part)
     return f'"{part.isoformat()}"' if isinstance(part, date) else json.dumps(part)
+
+
+@lru_cache  # most rows of a batch have the same
+def _instant(at: datetime) -> str:
+    return f'"{at.astimezone(UTC).isoformat()}"'
 
 
 def _octets(text: str) -> bytes:
