@@ -11,13 +11,16 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
+import orjson
 import structlog
-from structlog.typing import ExcInfo
+from structlog.processors import NAME_TO_LEVEL
+from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger, Processor
 
-Logger = structlog.stdlib.BoundLogger
+Logger = FilteringBoundLogger
 
 OURS = "smsgw"
 QUIET = {"urllib3": logging.ERROR}  # its warnings hold addresses, and with them what was sent
@@ -45,20 +48,20 @@ def set_up(level: int = logging.INFO) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(_as_text),
     ]
-    processors = structlog.get_config()["processors"]  # the same list: loggers in use hold it
-    processors[:] = [*shared, _line]
-    structlog.configure(
-        processors=processors,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _Formatter(
+        structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _line],
             foreign_pre_chain=shared,
         )
+    )
+    processors = structlog.get_config()["processors"]  # the same list: loggers in use hold it
+    processors[:] = [_drop_below(level), *shared, _line]
+    structlog.configure(
+        processors=processors,
+        logger_factory=partial(_Lines, handler),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
+        cache_logger_on_first_use=True,
     )
     # No line tells these. https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None
@@ -66,35 +69,60 @@ def set_up(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
-    for name, own in ({OURS: level} | QUIET).items():
+    for name, own in QUIET.items():
         logging.getLogger(name).setLevel(max(level, own))
     sys.excepthook = _log_crash
     threading.excepthook = _log_thread_crash
 
 
 def get(name: str) -> Logger:
-    logger: Logger = structlog.stdlib.get_logger(name)
+    logger: Logger = structlog.get_logger(name)
     return logger
 
 
-class _Line(str):
-    """Holds a line as it is written: an entry of ours is made once, on its way to the handler."""
+class _Lines:
+    """Writes lines of ours where a handler writes those of libraries. A record for each, as
+    logging makes them, takes as long as the rest."""
 
-    __slots__ = ()
+    def __init__(self, handler: logging.StreamHandler[TextIO], name: str) -> None:
+        self.name = name
+        self._handler = handler
+
+    def msg(self, line: str) -> None:
+        self._handler.acquire()
+        try:
+            self._handler.stream.write(f"{line}\n")
+            self._handler.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads it any more, and no message depends on it
+        finally:
+            self._handler.release()
+
+    debug = info = warning = error = exception = critical = msg
 
 
-class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Makes lines of what libraries log, and leaves ours as they are."""
+def _drop_below(level: int) -> Processor:
+    """Returns what ends an entry of a lower level."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return record.msg if isinstance(record.msg, _Line) else super().format(record)
+    def drop(_logger: object, method: str, entry: EventDict) -> EventDict:
+        if NAME_TO_LEVEL[method] < level:
+            raise structlog.DropEvent
+        return entry
+
+    return drop
 
 
 _encode = json.JSONEncoder(default=repr).encode
+AS_TEXT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
-def _line(_logger: object, _method: str, entry: Mapping[str, Any]) -> _Line:
-    return _Line(_encode(entry))
+def _line(_logger: object, _method: str, entry: Mapping[str, Any]) -> str:
+    """Writes an entry in ASCII: other letters may end a line."""
+    try:
+        line = orjson.dumps(entry, default=repr, option=AS_TEXT)
+    except TypeError:  # such as half a surrogate pair
+        return _encode(entry)
+    return line.decode() if line.isascii() else _encode(entry)
 
 
 def _as_text(exc_info: ExcInfo) -> str:
