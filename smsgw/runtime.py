@@ -3,8 +3,8 @@ clock."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from random import Random, SystemRandom
@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from smsgw import carriers, gsm7, logs, phone
@@ -28,7 +28,14 @@ from smsgw.ledger.row_ledger import RowLedger
 from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger_access import is_service
 from smsgw.settings import Settings
-from smsgw.storage import engines, failed_checks, keys, local_redis, row_macs
+from smsgw.storage import (
+    engines,
+    failed_checks,
+    kept_connection,
+    keys,
+    local_redis,
+    row_macs,
+)
 from smsgw.storage.clock_check import ClockCheck, machine_now
 from smsgw.storage.counters import Counters
 from smsgw.storage.crypto import Vault
@@ -68,7 +75,6 @@ class Runtime:
     hints: CallCoalescer = field(default_factory=CallCoalescer)
     now: Callable[[], datetime] = machine_now
     random: Random = field(default_factory=SystemRandom)
-    kept: KeptConnection | None = None  # for what is written at once
     # Argon2id as RFC 9106 has it where memory is short.
     passwords: PasswordHasher = field(default_factory=PasswordHasher)
 
@@ -77,8 +83,11 @@ class Runtime:
         """Begins a short read; on SQLite it does not wait for the one writer. `streams` puts it in
         a transaction, which rows that are fetched some at a time need."""
         self.vault.refresh()
-        engine = self.service.execution_options(read_only=True) if streams else self._reading
-        begun = engine.connect()
+        begun: AbstractContextManager[Connection]
+        if streams:
+            begun = self.service.execution_options(read_only=True).connect()
+        else:
+            begun = self._reading.connect() if self._kept is None else self._kept.taken()
         with self._note_failures(self.now()) as failed, begun as connection:
             yield Transaction(connection, self.vault, self.now(), self.random, failed)
 
@@ -86,12 +95,16 @@ class Runtime:
     def _reading(self) -> Engine:
         return engines.reading(self.service)
 
+    @cached_property
+    def _kept(self) -> KeptConnection | None:
+        return kept_connection.of(self.service)
+
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """Commits at its end, unless something was raised."""
         self.vault.refresh()
         with self._note_failures(self.now()) as failed, self.service.begin() as connection:
-            yield Transaction(connection, self.vault, self.now(), self.random, failed)
+            yield Transaction(connection, self.vault, self.now(), self.random, failed, self._kept)
 
     @contextmanager
     def writing_at_once(self) -> Iterator[Transaction]:
@@ -101,16 +114,8 @@ class Runtime:
             with self.writing() as tx:
                 yield tx
             return
-        self.vault.refresh()
-        begun = self._reading.connect() if self.kept is None else self.kept.taken()
-        with self._note_failures(self.now()) as failed, begun as connection:
-            yield Transaction(connection, self.vault, self.now(), self.random, failed)
-
-    @contextmanager
-    def keeping_connection(self) -> Iterator["Runtime"]:
-        """Yields a runtime for one thread that writes again and again at once."""
-        with closing(KeptConnection(self._reading)) as kept:
-            yield replace(self, kept=kept)
+        with self.reading() as tx:
+            yield tx
 
     @contextmanager
     def _note_failures(self, now: datetime) -> Iterator[list[FailedCheck]]:

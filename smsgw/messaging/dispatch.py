@@ -68,11 +68,8 @@ def drain(
         return None
     until = time.monotonic() + holds
     events = SimpleQueue[Event]() if signals is None else signals.events
-    with (
-        rt.keeping_connection() as ours,
-        SenderThreads(lambda lease, claim: _send(rt, carrier, lease, claim), events) as senders,
-    ):
-        pipeline = _Pipeline(ours, carrier, sender_id, senders, events, signals)
+    with SenderThreads(lambda lease, claim: _send(rt, carrier, lease, claim), events) as senders:
+        pipeline = _Pipeline(rt, carrier, sender_id, senders, events, signals)
         return pipeline.run(lambda: time.monotonic() < until and not is_over())
 
 

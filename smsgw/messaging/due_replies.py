@@ -43,7 +43,7 @@ def take(
         "lowest": _lowest(of_use_at),
     }
     if tx.connection.dialect.name == "postgresql":
-        return _take_all.run(tx.connection, {**asked, "month": first_id(tx.now)}).all()
+        return _take_all.records(tx.connection, {**asked, "month": first_id(tx.now)})
     return _in_turn(tx, asked)
 
 

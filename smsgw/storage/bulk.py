@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-import orjson
 from psycopg.errors import DivisionByZero
 from sqlalchemy import (
     CTE,
@@ -44,11 +43,13 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
+from smsgw.storage import literals
 from smsgw.storage.compiled_statement import CompiledStatement
+from smsgw.storage.kept_connection import KeptConnection
 from smsgw.storage.monthly_ids import first_id, free_ids, is_monthly, made_at, next_id
 from smsgw.storage.transaction import Conflict
 
-PLACE, ROWS, COUNT, KEYS, FIRST = "place", "rows", "row_count", "keys", "first_id"
+ROWS, COUNT, KEYS, FIRST = "rows", "row_count", "keys", "first_id"
 
 Columns = Mapping[str, ColumnElement[Any]]
 Row = Mapping[str, Any]
@@ -91,9 +92,11 @@ class BulkSelect:
         return statement, self._given(connection, keys)
 
     def _given(self, connection: Connection, keys: Sequence[Any]) -> dict[str, object]:
-        if connection.dialect.name == "postgresql" and len(self._columns) > 1:
+        if connection.dialect.name != "postgresql":
+            return {KEYS: list(keys)}
+        if len(self._columns) > 1:
             return _few([dict(zip(map(str, range(len(key))), key, strict=True)) for key in keys])
-        return {KEYS: list(keys)}
+        return {KEYS: literals.array(keys)}
 
 
 class BulkIds:
@@ -148,7 +151,7 @@ class BulkInsert:
     def parameters(self, rows: Sequence[Row], name: str = "") -> dict[str, object]:
         if self._month_of is not None:
             rows = [{**row, FIRST: first_id(row[self._month_of])} for row in rows]
-        return {name + ROWS: _json(rows)}
+        return {name + ROWS: literals.json_rows(rows)}
 
     def part(self, name: str) -> CTE:
         """Builds a part of a larger statement."""
@@ -163,7 +166,7 @@ class BulkInsert:
         if self._month_of is not None:
             made_ids = [next_id(self._table, rows.c[FIRST])]
         columns = (named_column(each, types[each]) for each in self._names)
-        given = select(*columns, *made_ids).select_from(rows).order_by(named_column(PLACE))
+        given = select(*columns, *made_ids).select_from(rows).order_by(named_column(literals.PLACE))
         return insert(self._table).from_select(names, given).returning(self._key)
 
     def _numbered(self, connection: Connection, rows: Sequence[Row]) -> list[Row]:
@@ -217,35 +220,33 @@ class Write:
     rows: Sequence[Row]
 
 
-def write_all(connection: Connection, writes: Sequence[Write], *, is_last: bool = False) -> None:
+def write_all(
+    connection: Connection,
+    writes: Sequence[Write],
+    *,
+    is_last: bool = False,
+    kept: KeptConnection | None = None,
+) -> None:
     """Writes in this order. No part sees what another wrote. Raises Conflict where a row that
     should be updated is not there any more, IntegrityError where one cannot be inserted; then
     nothing may be committed. `is_last`: nothing else is written, so that PostgreSQL may commit
-    it at once if nothing was before."""
+    it at once if nothing was before, on the `kept` connection if that is free."""
     wanted = [each for each in writes if each.rows]
     if connection.dialect.name == "postgresql" and (len(wanted) > 1 or (wanted and is_last)):
         given: dict[str, object] = {}
         for place, each in enumerate(wanted):
             given |= each.statement.parameters(each.rows, _part(place))
-        _write_joined(connection, tuple(each.statement for each in wanted), given, is_last)
+        joined = _joined(tuple(each.statement for each in wanted))
+        try:
+            joined.run(connection, given, is_alone=is_last, kept=kept)
+        except DataError as error:
+            if isinstance(error.orig, DivisionByZero):
+                raise Conflict from None
+            raise
     elif [each.statement.count(connection, each.rows) for each in wanted] != [
         len(each.rows) for each in wanted
     ]:
         raise Conflict
-
-
-def _write_joined(
-    connection: Connection,
-    statements: tuple[BulkInsert | BulkUpdate, ...],
-    given: Row,
-    is_last: bool,
-) -> None:
-    try:
-        _joined(statements).run(connection, given, is_alone=is_last)
-    except DataError as error:
-        if isinstance(error.orig, DivisionByZero):
-            raise Conflict from None
-        raise
 
 
 @cache
@@ -278,9 +279,8 @@ def _among_all(
 ) -> ColumnElement[bool]:
     if len(columns) == 1 and is_typed:
         # Seen through a subquery, few keys look like many: PostgreSQL would plan anew for each few.
-        array: ARRAY[Any] = ARRAY(columns[0].type)
-        given = select(bindparam(name, type_=array)).scalar_subquery()
-        return columns[0] == any_(cast(given, array))
+        given = select(bindparam(name, type_=Text)).scalar_subquery()
+        return columns[0] == any_(cast(given, ARRAY(columns[0].type)))
     if len(columns) == 1:
         return columns[0] == any_(bindparam(name, type_=columns[0].type))
     rows = _rows({str(place): column.type for place, column in enumerate(columns)})
@@ -301,26 +301,9 @@ def _given(types: Mapping[str, TypeEngine[Any]], name: str = "") -> Any:
     names keep a statement below the 4096 characters up to which psycopg remembers it."""
     columns = [named_column(name, type_) for name, type_ in types.items()]
     given = func.json_to_recordset(cast(bindparam(name + ROWS, type_=Text), JSON))
-    table = given.table_valued(*columns, named_column(PLACE, Integer))
+    table = given.table_valued(*columns, named_column(literals.PLACE, Integer))
     return table.render_derived(name="g", with_types=True)
 
 
 def _few(rows: Sequence[Row], name: str = "") -> dict[str, object]:
-    return {name + ROWS: _json(rows), name + COUNT: len(rows)}
-
-
-def _json(rows: Sequence[Row]) -> str:
-    placed = [{**row, PLACE: place} for place, row in enumerate(rows)]
-    written = orjson.dumps(placed, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
-    return written.decode()
-
-
-def _plain(value: object) -> str:
-    """Writes what JSON has no form for as PostgreSQL reads it. Raises ValueError, TypeError."""
-    if isinstance(value, bytes):
-        return f"\\x{value.hex()}"
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.isoformat()
-    if isinstance(value, datetime):
-        raise ValueError("a naive time has no place in the database")
-    raise TypeError(type(value).__name__)
+    return {name + ROWS: literals.json_rows(rows), name + COUNT: len(rows)}

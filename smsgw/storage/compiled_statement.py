@@ -6,8 +6,9 @@ still compiles it, converts what goes in and out, makes the rows, and turns the 
 its own; its listeners hear of each execution.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
@@ -19,6 +20,8 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.sql.dml import ReturningInsert
+
+from smsgw.storage.kept_connection import KeptConnection
 
 Read = TypeVar("Read")
 Convert = Callable[[Any], Any]
@@ -34,6 +37,8 @@ class _Compiled(NamedTuple):
     constants: Parameters  # what the statement itself holds
     conversions: Sequence[tuple[str, Convert]]  # of parameters to what the driver takes
     columns: SimpleResultMetaData
+    results: Sequence[tuple[int, Convert]]  # conversions of columns, by their places
+    make: Callable[[Iterable[Any]], Any]  # a named tuple of values
 
 
 class CompiledStatement:
@@ -44,16 +49,35 @@ class CompiledStatement:
         self._statement = statement
 
     def run(
-        self, connection: Connection, given: Parameters, *, is_alone: bool = False
+        self,
+        connection: Connection,
+        given: Parameters,
+        *,
+        is_alone: bool = False,
+        kept: KeptConnection | None = None,
     ) -> Result[*tuple[Any, ...]]:
         """Returns all rows. `is_alone`: if no transaction has begun, PostgreSQL begins and commits
-        one for this statement, which saves two trips. Raises what SQLAlchemy raises."""
+        one for this statement, which saves two trips; on the `kept` connection, if that is free,
+        which is ready for it. Raises what SQLAlchemy raises."""
         if is_alone:
-            with _committing(connection):
-                rows = self._execute(connection, given, psycopg.Cursor.fetchall)
+            with _committing(connection, kept) as ready:
+                rows = self._execute(ready, given, psycopg.Cursor.fetchall)
         else:
             rows = self._execute(connection, given, psycopg.Cursor.fetchall)
         return IteratorResult(self._compiled.columns, iter(rows))
+
+    def records(self, connection: Connection, given: Parameters) -> list[Any]:
+        """Returns all rows as named tuples: a value of one is read in a tenth of the time that one
+        of SQLAlchemy's rows takes. Raises what SQLAlchemy raises."""
+        results, make = self._compiled.results, self._compiled.make
+        records = []
+        for row in self._execute(connection, given, psycopg.Cursor.fetchall):
+            values = list(row)
+            for place, convert in results:
+                if values[place] is not None:
+                    values[place] = convert(values[place])
+            records.append(make(values))
+        return records
 
     def count(self, connection: Connection, given: Parameters) -> int:
         """Returns how many rows were written. Raises what SQLAlchemy raises."""
@@ -66,7 +90,7 @@ class CompiledStatement:
         given: Parameters,
         read: Callable[[psycopg.Cursor[Any]], Read],
     ) -> Read:
-        text, constants, conversions, _ = self._compiled
+        text, constants, conversions, *_ = self._compiled
         parameters = {**constants, **given}
         for name, convert in conversions:
             parameters[name] = convert(parameters[name])
@@ -85,26 +109,36 @@ class CompiledStatement:
             if not bind.required
         }
         given = [(n, each) for n, each in converted.items() if each and n not in constants]
-        return _Compiled(compiled.string, constants, given, self._columns())
-
-    def _columns(self) -> SimpleResultMetaData:
         columns = list(self._statement.exported_columns)
         names = [str(getattr(each, "name", place)) for place, each in enumerate(columns)]
         types = (each.type.dialect_impl(DIALECT) for each in columns)
-        return SimpleResultMetaData(
-            names, _processors=[each.result_processor(DIALECT, None) for each in types]
+        record: Any = namedtuple("Record", names, rename=True)  # type: ignore[misc]
+        processors = [each.result_processor(DIALECT, None) for each in types]
+        return _Compiled(
+            compiled.string,
+            constants,
+            given,
+            SimpleResultMetaData(names, _processors=processors),
+            [(place, convert) for place, convert in enumerate(processors) if convert],
+            record._make,
         )
 
 
 @contextmanager
-def _committing(connection: Connection) -> Iterator[None]:
+def _committing(connection: Connection, kept: KeptConnection | None) -> Iterator[Connection]:
+    """Yields a connection that commits each statement, unless a transaction has begun on the given
+    one."""
     driver: Any = connection.connection.driver_connection
     if driver.autocommit or driver.info.transaction_status != TransactionStatus.IDLE:
-        yield
+        yield connection
         return
+    with kept.taken_if_free() if kept else nullcontext() as free:
+        if free is not None:
+            yield free
+            return
     driver.autocommit = True
     try:
-        yield
+        yield connection
     finally:
         if not driver.closed:
             driver.autocommit = False

@@ -72,6 +72,7 @@ class Fibers:
         self._ready = Arrivals()
         self._waiting: dict[Hashable, tuple[Run, list[tuple[_Fiber, Any]]]] = {}
         self._last = 0  # how many the last call was for
+        self._at_end: dict[Hashable, Callable[[], object]] = {}  # of the round
         threading.Thread(target=self._loop, daemon=True, name="fibers").start()
 
     def submit(self, call: Callable[[], object]) -> None:
@@ -81,6 +82,9 @@ class Fibers:
     def add(self, fiber: "_Fiber", key: Hashable, item: Any, run: Run) -> None:
         """Adds a fiber to those that wait for the call named by `key`."""
         self._waiting.setdefault(key, (run, []))[1].append((fiber, item))
+
+    def add_at_end(self, key: Hashable, call: Callable[[], object]) -> None:
+        self._at_end[key] = call
 
     def run_in_pool(self, fiber: "_Fiber", call: Callable[[], object]) -> None:
         """Lets the fiber go on with what comes of `call` in a thread of the pool."""
@@ -101,6 +105,9 @@ class Fibers:
             self._last = max((len(fibers) for _, fibers in waiting.values()), default=0)
             for run, fibers in waiting.values():
                 _run_for_all(run, fibers)
+            at_end, self._at_end = self._at_end, {}
+            for call in at_end.values():
+                _outcome(call)
             self._after_round()
 
 
@@ -136,6 +143,16 @@ def combine(
         return result
     fiber.fibers.add(fiber, key, item, run)
     return cast(Result, fiber.wait())
+
+
+def once_at_end(key: Hashable, call: Callable[[], Result]) -> Result | None:
+    """Makes one call at the end of the round for all fibers that want the same, and waits for none;
+    outside a fiber it is made at once, and its result returned."""
+    fiber = _current()
+    if fiber is None:
+        return call()
+    fiber.fibers.add_at_end(key, call)
+    return None
 
 
 def in_pool(call: Callable[[], Result]) -> Result:

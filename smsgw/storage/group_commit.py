@@ -184,12 +184,10 @@ class CallCoalescer:
         self._turns: dict[str, _Turn] = {}
 
     def call(self, key: str, work: Callable[[], bool]) -> bool:
-        """Returns what `work` returns; True at once if another's call is still to begin."""
-
-        def run(asked: Sequence[None]) -> Sequence[bool]:
-            return [self._call(key, work)] * len(asked)
-
-        return fibers.combine((self, key), None, run)
+        """Returns what `work` returns; True at once where a call is still to begin, which a fiber's
+        is at the end of its round."""
+        made = fibers.once_at_end((self, key), partial(self._call, key, work))
+        return True if made is None else made
 
     def _call(self, key: str, work: Callable[[], bool]) -> bool:
         with self._lock:

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Integer,
-    Row,
     Table,
     bindparam,
     func,
@@ -19,7 +18,8 @@ from sqlalchemy import (
     select,
 )
 
-from smsgw.storage.bulk import COUNT, FIRST, KEYS, PLACE, BulkSelect
+from smsgw.storage import literals
+from smsgw.storage.bulk import COUNT, FIRST, KEYS, BulkSelect
 from smsgw.storage.compiled_statement import CompiledStatement
 from smsgw.storage.monthly_ids import first_id, next_id
 
@@ -45,7 +45,7 @@ class JoinedSelects:
     def run(self, connection: Connection, keys: Mapping[str, Sequence[Any]]) -> dict[str, Rows]:
         """Returns by name what each select that has keys here finds for them."""
         statement, places = self._statement(tuple(keys))
-        given = {f"keys{place}": list(each) for place, each in enumerate(keys.values())}
+        given = {f"keys{place}": literals.array(each) for place, each in enumerate(keys.values())}
         found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in keys}
         for which, *row in statement.run(connection, given):
             name, first, columns = places[which]
@@ -67,7 +67,7 @@ class JoinedSelects:
             joined = joined.outerjoin(part, which == literal_column(str(place)))
             first = places[-1].first + len(places[-1].columns) if places else 0
             places.append(_Place(name, first, part.c.keys()))
-            ordered += [part.c[PLACE]] if PLACE in part.c else []
+            ordered += [part.c[literals.PLACE]] if literals.PLACE in part.c else []
             parts.append(part)
         statement = select(which, *parts).select_from(joined).order_by(which, *ordered)
         return CompiledStatement(statement), places
@@ -100,10 +100,11 @@ class SelectWithIds:
         keys: Sequence[Any],
         count: int,
         at: datetime,
-    ) -> tuple[list[Row[*tuple[Any, ...]]], list[tuple[int, ...]]]:
-        """Returns the rows, and `count` times an id for each table, of the month of `at`."""
-        ours = {KEYS: list(keys), COUNT: count, FIRST: first_id(at)}
-        rows = self._statement.run(connection, {**given, **ours}).all()
+    ) -> tuple[list[Any], list[tuple[int, ...]]]:
+        """Returns the rows as named tuples, and `count` times an id for each table, of the month of
+        `at`."""
+        ours = {KEYS: literals.array(keys), COUNT: count, FIRST: first_id(at)}
+        rows = self._statement.records(connection, {**given, **ours})
         taken = next(row for row in rows if row[0] is not None)[: self._width]
         found = [row for row in rows if row[self._width] is not None]
         return found, list(zip(*taken, strict=True))

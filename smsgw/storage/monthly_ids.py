@@ -31,6 +31,11 @@ def first_id(at: datetime) -> int:
     return month_of(at) * MONTH
 
 
+def first_id_after(at: datetime) -> int:
+    """Returns the lowest id of the month that follows."""
+    return next_month(month_of(at)) * MONTH if month_of(at) else FIRST * MONTH
+
+
 def sequence_of(id_: int) -> int:
     """Returns the number behind the month."""
     return id_ % MONTH

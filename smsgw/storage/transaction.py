@@ -12,6 +12,7 @@ from smsgw import logs
 from smsgw.storage import failed_checks, row_macs
 from smsgw.storage.crypto import Part, Unreadable, Vault
 from smsgw.storage.failed_checks import FailedCheck
+from smsgw.storage.kept_connection import KeptConnection
 from smsgw.storage.row_macs import Proof
 from smsgw.storage.tables.security import Ciphertext
 
@@ -31,6 +32,7 @@ class Transaction:
     now: datetime
     random: Random  # of codes; in a replay the same each time
     failed: list[FailedCheck] = field(default_factory=list)  # kept when the transaction is over
+    alone: KeptConnection | None = None  # for a statement that is all there is to write
 
     def opened(
         self, sealed: bytes | None, column: Ciphertext, row: object, *named_by: Part

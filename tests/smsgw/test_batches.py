@@ -20,7 +20,7 @@ from smsgw.messaging.answer import Answer, NotStored
 from smsgw.registry import phone_state, reply_pages
 from smsgw.registry.reply_pages import NewPages
 from smsgw.runtime import Runtime
-from smsgw.storage import engines
+from smsgw.storage import kept_connection
 from smsgw.storage.group_commit import GroupCommit
 from smsgw.storage.tables.messages import messages, replies
 from smsgw.storage.tables.phones import phones
@@ -175,7 +175,9 @@ def test_what_a_batch_asks_the_ledger_is_planned_once(bound: Runtime) -> None:
         made = together(bound, [answering(bound, first + i, body) for i in range(10)])
         assert all("Saldo" in text_of(each) for each in made)
     plans = text("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements")
-    with engines.reading(bound.ledger.engine).connect() as connection:
+    kept = kept_connection.of(bound.ledger.engine)
+    assert kept is not None
+    with kept.taken() as connection:
         planned = connection.execute(plans).all()
     ((_, generic, custom),) = [each for each in planned if "FROM participants" in each.statement]
     assert (generic > 0, custom) == (True, 5)

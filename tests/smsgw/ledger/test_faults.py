@@ -115,7 +115,7 @@ def test_a_fault_is_over_once_the_look_up_works(owner: Connection, postgres_url:
     assert ledger.balance(NKP, date.max)
     now[0] += 11
     assert ledger.check() == []
-    engine.dispose()
+    ledger.close()
 
 
 def test_a_slow_look_up_leaves_connections_for_others(owner: Connection, postgres_url: str) -> None:
