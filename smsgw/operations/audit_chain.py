@@ -71,14 +71,15 @@ class Verified:
 
 def seal(rt: Runtime) -> Head | None:
     """Seals what is not; None where all was, or another clock was first."""
-    last = None
-    while _is_waiting(rt):
+    last, may_have_more = None, _is_waiting(rt)
+    while may_have_more:
         try:
             with rt.writing() as tx:
-                last = _seal(tx)
+                last, count = _seal(tx)
         except IntegrityError:  # or a head that was overwritten: `verify` tells
             log.warning("audit not sealed: another clock sealed it first")
             return None
+        may_have_more = count == AT_ONCE
     if last is not None:
         log.info("audit sealed", head=str(last))
     return last
@@ -108,7 +109,8 @@ def _is_waiting(rt: Runtime) -> bool:
         return tx.connection.execute(one).first() is not None
 
 
-def _seal(tx: Transaction) -> Head:
+def _seal(tx: Transaction) -> tuple[Head, int]:
+    """Returns the head, and how many rows were sealed."""
     found = tx.connection.execute(_raw(audit_head).with_for_update()).first()
     if found is None:
         tx.connection.execute(insert(audit_head).values(id=1, number=0, seal=START))
@@ -117,7 +119,7 @@ def _seal(tx: Transaction) -> Head:
         _raw(audit).where(UNSEALED).order_by(audit.c.id).limit(AT_ONCE)
     ).all()
     if not waiting:  # another clock was first
-        return Head(number, last)
+        return Head(number, last), 0
     sealed: list[dict[str, object]] = []
     for row in waiting:
         number += 1
@@ -125,7 +127,7 @@ def _seal(tx: Transaction) -> Head:
         sealed.append({"row": row.id, "numbered": number, "sealed": last})
     _sealing.run(tx.connection, sealed)
     tx.connection.execute(update(audit_head).values(number=number, seal=last))
-    return Head(number, last)
+    return Head(number, last), len(sealed)
 
 
 _sealing = BulkUpdate(

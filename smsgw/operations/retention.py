@@ -29,6 +29,7 @@ from smsgw.registry.held_bindings import UNUSED_FOR
 from smsgw.runtime import Runtime
 from smsgw.storage import audit
 from smsgw.storage.audit import Act
+from smsgw.storage.monthly_ids import first_id_after
 from smsgw.storage.tables.cases import cases as _cases
 from smsgw.storage.tables.messages import Priority, ReplyState, messages, replies
 from smsgw.storage.tables.phones import GIVEN
@@ -234,12 +235,15 @@ def is_silent(since: datetime) -> ColumnElement[bool]:
     bound = exists().where(_bindings.c.phone_id == _phones.c.id, _bindings.c.ended_at.is_(None))
     open_ = exists().where(_cases.c.phone_id == _phones.c.id, _cases.c.closed_at.is_(None))
     registered = exists().where(_registrations.c.phone_id == _phones.c.id, GIVEN)
+    # An id tells its month: that most phones have written since shows without reading a message.
+    was_heard = _phones.c.last_message_id >= first_id_after(since)
     last_came = _last_of_phone(messages.c.received_at, since)
     last_went = _last_of_phone(replies.c.made_at, since)
     # Its rows may have been deleted; a phone that nothing tells of has only just been stored.
     is_known = or_(_phones.c.last_message_id.is_not(None), last_came.is_not(None))
     return (
-        _phones.c.number.is_not(None)
+        func.coalesce(~was_heard, True)
+        & _phones.c.number.is_not(None)
         & _phones.c.stopped_at.is_(None)
         & ~bound
         & ~open_

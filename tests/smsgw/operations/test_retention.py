@@ -261,7 +261,7 @@ def test_whether_phones_are_silent_is_asked_by_each_phone_alone(rt: Runtime) -> 
     (asked,) = [each for each in planned if "phones" in each and "replies" in each]
 
     assert "phone_id_id_idx" in asked
-    assert not re.search("Seq Scan on (messages|replies)|made_at_idx|received_at_idx", asked)
+    assert not re.search("Seq Scan on (messages|replies)|made_at_idx|received_at_idx", asked), asked
 
 
 def test_an_unused_binding_ends_and_then_its_phone_is_deleted(rt: Runtime, clock: Clock) -> None:

@@ -314,7 +314,7 @@ def test_the_actor_is_not_taken_from_the_environment(monkeypatch: pytest.MonkeyP
 def test_a_second_clock_has_nothing_to_seal(rt: Runtime) -> None:
     head = fill(rt, 3)
     with rt.writing() as tx:
-        assert audit_chain._seal(tx) == head
+        assert audit_chain._seal(tx) == (head, 0)
 
 
 def test_operators_actions_are_audited(rt: Runtime) -> None:
