@@ -56,6 +56,8 @@ class EchoDetector:
         text = fold(text).strip()
         if self._begin(text):
             return True
+        if "'" not in text and '"' not in text:
+            return False
         if reaction := REACTION.match(text):
             return reaction["end"] is not None or self._begin(reaction["quote"] + CUT)
         quoted = QUOTED.match(text)

@@ -5,8 +5,9 @@ a keyed hash here. What guards identities is counted in the database (see guesse
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import NamedTuple
 
 from pyrate_limiter import Duration, Rate
@@ -37,13 +38,12 @@ COUNTED_ELSEWHERE = {"kode"}  # three wrong ones end it, and each is told
 
 
 class Candidate(NamedTuple):
-    """Describes a message that would be answered, by the keyed hashes that tell it from others."""
+    """Describes a message that would be answered, by what tells it from others."""
 
-    message: str  # the carrier's name of it: however often it is delivered, it counts once
+    message: str  # of the carrier's name of it: however often it is delivered, it counts once
     phone: str
     code: str  # the phone's calling code
-    words: str  # of its normal form
-    shape: str  # of its normal form with every digit the same
+    text: str  # its normal form
     at: datetime
     day: date  # where the scheme is
 
@@ -52,8 +52,15 @@ class Gate:
     """Says whether one message is answered. Each limit is asked once, however often the answer is
     decided anew."""
 
-    def __init__(self, counters: Counters, candidate: Candidate, budget: Budget) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        candidate: Candidate,
+        budget: Budget,
+        short_hash: Callable[[str], str],
+    ) -> None:
         self._counters = counters
+        self._short_hash = short_hash
         self._candidate = candidate
         self._budget = budget
         self._told: dict[tuple[str, bool], bool] = {}  # by key, and whether it was to be taken
@@ -81,10 +88,11 @@ class Gate:
         is_passive = _is_passive(asked.keyword, asked.outcome)
         steps = []
         if asked.outcome in PASSIVE_OUTCOMES and asked.keyword not in COUNTED_ELSEWHERE:
-            same = f"same:{candidate.phone}:{candidate.words}"
+            same = f"same:{candidate.phone}:{self._short_hash(candidate.text)}"
             steps.append(LimitStep("loop", ((same, SAME, True),)))
         if not asked.may_repeat:
-            nearly = f"nearly:{candidate.phone}:{candidate.shape}"
+            shape = DIGIT.sub("0", candidate.text)
+            nearly = f"nearly:{candidate.phone}:{self._short_hash(shape)}"
             steps.append(LimitStep("loop", ((nearly, NEARLY_SAME, True),)))
         if is_passive:
             steps.append(LimitStep("throttled", ((self._key("enough"), ENOUGH, False),)))
@@ -187,13 +195,12 @@ def gate_of(rt: Runtime, sms: IncomingSms, normal: str) -> Gate:
         message=_short_hash(rt, f"{sms.carrier} {sms.carrier_ref}"),
         phone=_short_hash(rt, number or sms.sender),
         code=code,
-        words=_short_hash(rt, normal),
-        shape=_short_hash(rt, DIGIT.sub("0", normal)),
+        text=normal,
         at=now,
         day=now.astimezone(rt.settings.zone).date(),
     )
     budget = Budget(rt.settings.daily_segments, rt.settings.daily_segments_of(code))
-    return Gate(rt.counters, candidate, budget)
+    return Gate(rt.counters, candidate, budget, partial(_short_hash, rt))
 
 
 def _short_hash(rt: Runtime, text: str) -> str:

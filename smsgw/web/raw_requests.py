@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 from wsgiref.handlers import format_date_time
 
 from smsgw.carriers.carrier import WebhookRequest
@@ -95,6 +95,8 @@ def read_form(body: bytes) -> Form:
 
 
 def _unescape(text: str) -> str:
+    if text.isascii():  # as `unquote` does it, which looks for parts in ASCII first
+        return unquote_to_bytes(text).decode("utf-8", "werkzeug.url_quote")
     return unquote(text, errors="werkzeug.url_quote")
 
 
