@@ -10,7 +10,7 @@ import ssl
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from urllib3.util.wait import wait_for_read
 # and each of a host's addresses has the whole limit.
 SEND_BY: ContextVar[float] = ContextVar("send_by", default=math.inf)
 KEPT_OPEN = 32  # connections
-PIECE = 64 * 1024  # octets
+PIECE, FIRST_PIECE = 64 * 1024, 8 * 1024  # octets
 FAULTS = (HTTPError, HTTPException, OSError, ValueError)  # of a Client
 Headers = Mapping[str, str]
 # Not those that have no body, whatever their headers say.
@@ -40,7 +40,8 @@ PLAIN = re.compile(
 )
 # What changes how an answer is read, or how the connection goes on.
 SPECIAL = re.compile(
-    rb"^(?:transfer-encoding:|upgrade:|connection:(?![ \t]*keep-alive[ \t]*\r?$))",
+    rb"^(?:transfer-encoding:|upgrade:|connection:(?![ \t]*keep-alive[ \t]*\r?$)"
+    rb"|content-length:[ \t]*([^\r]*?)[ \t]*\r?$)",
     re.IGNORECASE | re.MULTILINE,
 )
 NO_HEADERS: Headers = MappingProxyType({})
@@ -184,16 +185,14 @@ class _Asking(Connecting):
             self.connect()
         if bounds is not None:
             self.sock.settimeout(bounds.left())
-        self.send(request)
-        if bounds is None:
-            reader = self.sock.makefile("rb")
-        else:
-            reader = io.BufferedReader(_BoundedReads(self.sock, bounds))
-        with reader:
-            return _plain(reader.peek(), bounds) or self._read(reader, method, bounds)
+        self.sock.sendall(request)
+        if bounds is not None:
+            self.sock.settimeout(bounds.left())
+        seen = self.sock.recv(FIRST_PIECE)
+        return _plain(seen, bounds) or self._read(seen, method, bounds)
 
-    def _read(self: Any, reader: io.BufferedReader, method: str, bounds: Bounds | None) -> Answer:
-        source: Any = _Source(reader)
+    def _read(self: Any, seen: bytes, method: str, bounds: Bounds | None) -> Answer:
+        source: Any = _Source(seen, self.sock, bounds)
         response = HTTPResponse(source, method=method)
         response.begin()
         body = response.read() if bounds is None else _read_body(response, bounds.size)
@@ -206,38 +205,57 @@ def _plain(seen: bytes, bounds: Bounds | None) -> Answer | None:
     """Reads an answer of the plainest form, in a fraction of the time that http.client takes.
     Returns None for any other, and for one that did not come whole."""
     found = PLAIN.fullmatch(seen)
-    if found is None or SPECIAL.search(found["headers"]):
+    if found is None:
         return None
-    lines = found["headers"].decode("ascii").split("\r\n")
-    pairs = [(name, text.strip(" \t")) for name, _, text in (line.partition(":") for line in lines)]
-    headers = HTTPHeaderDict(pairs)
-    size, body = headers.get("Content-Length", ""), found["body"]
-    if size != str(len(body)) or (bounds is not None and len(body) > bounds.size):
+    body = found["body"]
+    if SPECIAL.findall(found["headers"]) != [b"%d" % len(body)]:
         return None
-    return Answer(int(found["status"]), body, headers)
+    if bounds is not None and len(body) > bounds.size:
+        return None
+    return Answer(int(found["status"]), body, _PlainHeaders(found["headers"]))
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Gives http.client what has been read of an answer already, and the rest."""
+class _PlainHeaders(Mapping[str, str]):
+    """Reads headers once one is asked for, as hardly any is."""
 
-    reader: io.BufferedReader
+    def __init__(self, written: bytes) -> None:
+        self._written = written
+
+    @cached_property
+    def _read(self) -> HTTPHeaderDict:
+        lines = (line.partition(":") for line in self._written.decode("ascii").split("\r\n"))
+        return HTTPHeaderDict((name, text.strip(" \t")) for name, _, text in lines)
+
+    def __getitem__(self, name: str) -> str:
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+
+class _Source(io.RawIOBase):
+    """Gives http.client what has been read of an answer already, and the rest, each read within
+    what is left of the time."""
+
+    def __init__(self, seen: bytes, sock: socket.socket, bounds: Bounds | None) -> None:
+        self._seen, self._sock, self._bounds = seen, sock, bounds
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return self.reader
-
-
-class _BoundedReads(io.RawIOBase):
-    """Gives each read of an answer what is left of the time."""
-
-    def __init__(self, sock: socket.socket, bounds: Bounds) -> None:
-        self._sock, self._bounds = sock, bounds
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(self._bounds.left())
+        if self._seen:
+            size = min(len(buffer), len(self._seen))
+            buffer[:size], self._seen = self._seen[:size], self._seen[size:]
+            return size
+        if self._bounds is not None:
+            self._sock.settimeout(self._bounds.left())
         return self._sock.recv_into(buffer)
 
 

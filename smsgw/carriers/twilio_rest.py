@@ -45,8 +45,8 @@ class RestClient:
     def create_message(self, fields: Mapping[str, object]) -> dict[str, Any]:
         """Does what `client.messages.create` does, which makes the same headers again each time,
         and an object of 25 fields. Raises FAULTS."""
-        body = urlencode(fields).encode()
-        answer = self._kept.request("POST", self._messages, body, self._headers)
+        form = http.encode_form(fields)
+        answer = self._kept.request("POST", self._messages, form, self._headers)
         text = answer.body.decode("utf-8", "replace")
         if not 200 <= answer.status < 300:
             failed = Response(answer.status, text)
