@@ -20,6 +20,7 @@ from itertools import product
 from json.encoder import encode_basestring_ascii
 from math import inf
 from threading import Lock
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
@@ -151,8 +152,8 @@ class Vault:
             return self._keys
 
     def _cipher(self, key: int) -> AESGCMSIV | None:
-        self._current_keys()
-        if key not in self._ciphers:
+        if self._keys is None or key not in self._ciphers:
+            self._current_keys()
             with self._lock:
                 if key not in self._ciphers:
                     self._take(self._load())
@@ -195,22 +196,25 @@ def json_list(written: Iterable[str]) -> str:
 
 def json_of(part: Part) -> str:
     """Writes a value as `json.dumps` would; octets as hexadecimal digits, instants in UTC."""
-    if part is None:
-        return "null"
-    if isinstance(part, str):
-        return encode_basestring_ascii(part)
-    if isinstance(part, bytes):
-        return f'"{part.hex()}"'
-    if type(part) is int:  # no bool
-        return repr(part)
-    if isinstance(part, datetime):
-        return _instant(part)
-    return f'"{part.isoformat()}"' if isinstance(part, date) else json.dumps(part)
+    write = WRITERS.get(type(part))
+    if write is not None:
+        return write(part)
+    return encode_basestring_ascii(part) if isinstance(part, str) else json.dumps(part)
 
 
 @lru_cache  # most rows of a batch have the same
 def _instant(at: datetime) -> str:
     return f'"{at.astimezone(UTC).isoformat()}"'
+
+
+WRITERS: Mapping[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    bytes: lambda octets: f'"{octets.hex()}"',
+    int: repr,
+    type(None): lambda _: "null",
+    datetime: _instant,
+    date: lambda day: f'"{day.isoformat()}"',
+}
 
 
 def _octets(text: str) -> bytes:
