@@ -34,7 +34,7 @@ from tests.support.table_fill import Size, fill
 SLOWER, FASTER = 1.5, 1.2  # times: at most, and at least
 EXACT = 0.03  # that a throttle may be missed by
 SECONDS, WARM, CONNECTIONS = 3.0, 2.0, 32
-A_SECOND = 2_500  # messages that are signed for each second of a round: no service takes more
+A_SECOND = 4_000  # messages that are signed for each second of a round: no service takes more
 BOUND = 10_000  # phones that write
 THROTTLED, THROTTLE = "2999", 50  # a sender ID, and how many SMS a second it may send
 THROTTLE_SECONDS, BURST = 20.0, 3.0

@@ -33,6 +33,8 @@ NO_WAIT = 0.5  # ms of lock wait a message that count as none
 RATE, BURST, CONNECTIONS = 8, 16, 8  # of each set: messages a second, at once; connections
 ALONE, BURSTS, FAST = "one at a time", "16 at a time", "at full load"
 IDLE, WARM = 6.0, 2.0  # seconds
+A_SECOND = 3_000  # messages that are signed for each second at full load: no service takes more
+PHONES = 40_000  # that write again and again
 DOUBLED = """
 SELECT (SELECT count(*) - count(DISTINCT message_id) FROM replies)
      + (SELECT count(*) - count(DISTINCT reply_id) FROM attempts)"""
@@ -123,13 +125,13 @@ class Sets:
 class Bench:
     """Measures each number of sets in turn, several times."""
 
-    def __init__(self, stack: ExitStack, driver: Driver, port: int, phones: int) -> None:
+    def __init__(self, stack: ExitStack, driver: Driver, port: int, messages: int) -> None:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         options = ("max_connections=300", *OPTIONS[1:])
         self._servers, self._driver = Servers(stack, home, port, options=options), driver
         with self._servers.prepared() as rt:
-            seed(rt, phones)
-        driver.requests = webhooks(0, 0, phones)
+            seed(rt, PHONES)
+        driver.requests = webhooks(0, 0, messages, phones=PHONES)
         self.costs: dict[str, dict[int, list[Cost]]] = {
             kind: defaultdict(list) for kind in (ALONE, BURSTS, FAST)
         }
@@ -207,8 +209,8 @@ async def run(arguments: argparse.Namespace) -> tuple[Bench, Room]:
         driver = Driver(iter(()), quiet=3.0)
         port = await driver.listen()
         slow = sum(SETS) * (RATE + BURST) * seconds
-        phones = int(times * (len(SETS) * (seconds + WARM) * 450 + slow))
-        bench = Bench(stack, driver, port, phones)
+        messages = int(times * (len(SETS) * (seconds + WARM) * A_SECOND + slow))
+        bench = Bench(stack, driver, port, messages)
         return bench, await bench.measure(seconds, times)
 
 
