@@ -11,7 +11,7 @@ from smsgw import logs, runtime
 from smsgw.runtime import Runtime
 from smsgw.settings import Settings
 from smsgw.storage import schema_version
-from smsgw.storage.crypto import Unreadable
+from smsgw.storage.crypto import NoHashing, Unreadable
 from smsgw.storage.tables.phones import phones
 from smsgw.storage.tables.security import Ciphertext
 from smsgw.storage.transaction import Transaction
@@ -59,13 +59,18 @@ PHONES_TRIED = 10  # of whom one opens with the right key
 def check_key(rt: Runtime) -> None:
     """Raises SettingsError where the database was written with another key: a phone would be taken
     for a stranger's, and what it is told could not be read again. One row that can be opened tells
-    that the key is right; others may be damaged."""
+    that the key is right; others may be damaged. Raises NotReady where no phone can be found."""
     stored = select(phones).where(phones.c.number.is_not(None)).order_by(phones.c.id.desc())
     try:
-        with suppress(Unreadable), rt.reading() as tx:
+        with rt.reading() as tx:
             rows = tx.connection.execute(stored.limit(PHONES_TRIED)).all()
             if not rows or any(_opens(tx, row) for row in rows):
                 return
+    except NoHashing as error:
+        rt.close()
+        raise NotReady(f"the database cannot be used: {error}") from None
+    except Unreadable:
+        pass
     except SQLAlchemyError:
         return  # away, or not migrated: whoever uses it says so
     raise SettingsError("SMSGW_SECRET_KEY: the database was written with another one; set that")

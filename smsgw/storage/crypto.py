@@ -41,6 +41,10 @@ class Unreadable(Exception):
     """Says that no key here made this ciphertext."""
 
 
+class NoHashing(Unreadable):
+    """Says that the key of the hashes cannot be used, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Holds the keys that encrypt and find a database's values."""

@@ -18,12 +18,22 @@ from sqlalchemy.exc import IntegrityError
 from smsgw import logs
 from smsgw.settings import SHORTEST_SECRET, Settings
 from smsgw.storage import engines
-from smsgw.storage.crypto import FIRST_KEY, LAST_KEY, Keys, Unreadable, Wrapper, derived, new_key
+from smsgw.storage.crypto import (
+    FIRST_KEY,
+    LAST_KEY,
+    Keys,
+    NoHashing,
+    Unreadable,
+    Wrapper,
+    derived,
+    new_key,
+)
 from smsgw.storage.tables.security import KeyPurpose, data_keys
 from smsgw.variables import SettingsError
 
 KNOWN_WITHIN = 2.0  # seconds: every process asks for new keys as often as that
 READABLE_FOR = timedelta(days=1)  # a retired key
+HASHING = 0  # the id of the key of the hashes
 ID_OCTETS = 4  # of the name of a secret
 COPIES = (1, 2)  # rows of each key: without one key all is lost, and a row may be damaged
 
@@ -84,13 +94,20 @@ def _rows(connection: Connection) -> Sequence[Row[Any]]:
 
 
 def _opened(rows: Sequence[Row[Any]], wrapper: Wrapper) -> dict[int, bytes]:
-    """Returns each key by its id. Raises Unreadable if no copy of one can be decrypted."""
+    """Returns each key by its id. Raises Unreadable, or NoHashing, if no copy of one can be
+    decrypted."""
     copies = [(row, _unwrapped(wrapper, row)) for row in rows]
     opened = {row.id: octets for row, octets in copies if octets is not None}
     for row, octets in copies:
         if octets is None and opened:
             _tell(row.id, row.copy)
-    if set(opened) != {row.id for row in rows}:
+    missing = {row.id for row in rows} - opened.keys()
+    if missing == {HASHING} and opened:
+        raise NoHashing(
+            "the key by which this database finds phones is damaged, or of an earlier version of "
+            "smsgw, whose databases this one cannot use; restore a backup, or make a new database"
+        )
+    if missing:
         raise Unreadable("the keys of this database are under another SMSGW_SECRET_KEY")
     return opened
 
@@ -111,7 +128,7 @@ def _unwrapped(wrapper: Wrapper, row: Row[Any]) -> bytes | None:
 def _make(engine: Engine, wrapper: Wrapper, now: datetime) -> None:
     try:
         with engine.begin() as connection:
-            _store(connection, wrapper, 0, KeyPurpose.HASH, new_key(), now)
+            _store(connection, wrapper, HASHING, KeyPurpose.HASH, new_key(), now)
             _store(connection, wrapper, FIRST_KEY, KeyPurpose.DATA, new_key(), now)
     except IntegrityError:
         return  # another process was first
@@ -131,7 +148,7 @@ def _store(
 
 
 def _name(key_id: int) -> str:
-    return f"key {key_id}"
+    return f"key {key_id}" if key_id != HASHING else "key of BLAKE2b"  # once it was of another hash
 
 
 def key_wrapper(settings: Settings) -> Wrapper:

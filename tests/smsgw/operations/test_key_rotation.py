@@ -126,3 +126,16 @@ def key_ids(rt: Runtime) -> list[int]:
     with rt.reading() as tx:
         data = select(data_keys.c.id).distinct().where(data_keys.c.purpose == "data")
         return sorted(tx.connection.execute(data).scalars())
+
+
+def test_a_database_of_an_earlier_hash_is_refused_with_the_reason(
+    rt: Runtime, environ: dict[str, str]
+) -> None:
+    """It would find no phone, and say nothing."""
+    wrapper = keys.key_wrapper(rt.settings)
+    with rt.writing() as tx:
+        named_before = wrapper.wrap(bytes(32), "key 0")
+        changed = data_keys.update().where(data_keys.c.id == 0).values(wrapped=named_before)
+        tx.connection.execute(changed)
+    with pytest.raises(startup.NotReady, match="of an earlier version of smsgw"):
+        startup.opened(settings.load(environ))
