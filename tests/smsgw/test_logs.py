@@ -89,3 +89,53 @@ def test_a_logger_in_use_follows_what_is_set_up_later() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["heard", "heard"]
+
+
+NOBODY_READS = """
+import contextlib, sys
+from smsgw import logs
+sys.stderr = open("/dev/full", "w")
+logs.set_up()
+logs.get("smsgw.try").error("there is no room")
+with contextlib.suppress(OSError):
+    sys.stderr.close()
+logs.get("smsgw.try").error("it is closed")
+print("goes on")
+"""
+
+
+def test_a_line_that_cannot_be_written_stops_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NOBODY_READS],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "goes on\n"
+
+
+LEVELS = """
+import logging
+from smsgw import logs
+log = logs.get("smsgw.try")
+for level in (logging.INFO, logging.CRITICAL, logging.DEBUG):
+    logs.set_up(level)
+    log.debug("detail", to=level)
+    log.info("heard", to=level)
+    log.critical("always", to=level)
+"""
+
+
+def test_a_line_below_the_level_is_not_written() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEVELS],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["event"], line["to"]) for line in lines] == [
+        *(("heard", 20), ("always", 20)),
+        ("always", 50),
+        *(("detail", 10), ("heard", 10), ("always", 10)),
+    ]

@@ -12,6 +12,7 @@ import pytest
 
 from smsgw.storage import deadlines, fibers
 from smsgw.storage.fibers import DELAY, MOST, SIBLINGS, Arrivals, Fibers
+from tests.support.waiting import eventually
 
 
 class Calls:
@@ -210,6 +211,23 @@ def test_each_fiber_has_its_own_deadline_and_keeps_it_in_the_pool(calls: Calls) 
     assert all(90 < each <= 100 for each in first)
     assert all(990 < each <= 1000 for each in second)
     assert without == inf
+
+
+def test_what_nobody_waits_for_is_called_once_at_the_end_of_the_round(calls: Calls) -> None:
+    made: list[str] = []
+
+    def ask(key: str) -> tuple[object, list[str]]:
+        return fibers.once_at_end(key, partial(made.append, key)), list(made)
+
+    asked = calls.together(*(partial(ask, key) for key in ("a", "b", "a")))
+    assert asked == [(None, [])] * 3
+    eventually(lambda: len(made) == 2)
+    assert sorted(made) == ["a", "b"]
+
+
+def test_a_failure_at_the_end_of_a_round_ends_nothing(calls: Calls) -> None:
+    assert calls.together(partial(fibers.once_at_end, "a", lambda: 1 // 0)) == [None]
+    assert calls.run(lambda: "goes on") == ["goes on"]
 
 
 def test_outside_a_fiber_all_is_done_at_once() -> None:

@@ -10,6 +10,7 @@ from smsgw.storage.monthly_ids import (
     MONTH,
     begins,
     first_id,
+    first_id_after,
     free_ids,
     month_of,
     months_between,
@@ -40,6 +41,9 @@ def test_months_follow_each_other_across_a_year() -> None:
     assert months_between(2511, 2611 * MONTH) == [0, *range(2601, 2612)]
     assert months_between(2611 * MONTH + 1, 2701 * MONTH) == [2611, 2612, 2701]
     assert begins(2612) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert first_id_after(NOVEMBER) == 2612 * MONTH
+    assert first_id_after(datetime(2026, 12, 31, tzinfo=UTC)) == 2701 * MONTH
+    assert first_id_after(datetime(2025, 3, 1, tzinfo=UTC)) == 2601 * MONTH
 
 
 def test_a_reference_names_the_number_behind_the_month() -> None:
