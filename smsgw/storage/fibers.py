@@ -16,10 +16,14 @@ from typing import Any, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
 
+from smsgw import logs
+
 MOST = 50  # requests that begin in one round
 # After a call for so many, the next round waits until as many requests have come, so many seconds
 # at most: whoever was just answered sends the next one.
 SIBLINGS, DELAY = 4, 0.008
+
+log = logs.get(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -107,7 +111,9 @@ class Fibers:
                 _run_for_all(run, fibers)
             at_end, self._at_end = self._at_end, {}
             for call in at_end.values():
-                _outcome(call)
+                _, error = _outcome(call)
+                if error is not None:
+                    log.error("failed at the end of a round", exc_info=error)
             self._after_round()
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from math import inf
 
 import pytest
+from structlog.testing import capture_logs
 
 from smsgw.storage import deadlines, fibers
 from smsgw.storage.fibers import DELAY, MOST, SIBLINGS, Arrivals, Fibers
@@ -226,8 +227,10 @@ def test_what_nobody_waits_for_is_called_once_at_the_end_of_the_round(calls: Cal
 
 
 def test_a_failure_at_the_end_of_a_round_ends_nothing(calls: Calls) -> None:
-    assert calls.together(partial(fibers.once_at_end, "a", lambda: 1 // 0)) == [None]
-    assert calls.run(lambda: "goes on") == ["goes on"]
+    with capture_logs() as logged:
+        assert calls.together(partial(fibers.once_at_end, "a", lambda: 1 // 0)) == [None]
+        assert calls.run(lambda: "goes on") == ["goes on"]
+    assert [isinstance(each["exc_info"], ZeroDivisionError) for each in logged] == [True]
 
 
 def test_outside_a_fiber_all_is_done_at_once() -> None:
