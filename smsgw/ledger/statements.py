@@ -1,7 +1,7 @@
 """Defines the statements that read the ledger. Columns and keys have no types of ours, so an NKP
 may be a number there and a day a timestamp."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -101,19 +101,27 @@ CLAIMS = (
 )
 
 
+def _first_of_each(
+    chosen: Select[*tuple[Any, ...]], order: Sequence[ColumnElement[Any]], most: int
+) -> Select[*tuple[Any, ...]]:
+    """Selects at most so many rows for each `key`, in this order."""
+    (key, *_) = chosen.selected_columns
+    place = func.row_number().over(partition_by=key, order_by=order).label("place")
+    numbered = chosen.add_columns(place).subquery()
+    return select(numbered).where(numbered.c.place <= most).order_by(numbered.c.place)
+
+
 def _balances_of(among: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    newest = (
-        select(
-            type_coerce(balances.c.nkp, _raw).label("key"),
-            *_columns(balances, Balance),
-            func.row_number()
-            .over(partition_by=balances.c.nkp, order_by=balances.c.as_of.desc())
-            .label("place"),
-        )
-        .where(among, balances.c.as_of.is_not(None))
-        .subquery()
-    )
-    return select(newest).where(newest.c.place <= MOST_FUTURE).order_by(newest.c.place)
+    key = type_coerce(balances.c.nkp, _raw).label("key")
+    chosen = select(key, *_columns(balances, Balance)).where(among, balances.c.as_of.is_not(None))
+    return _first_of_each(chosen, [balances.c.as_of.desc()], MOST_FUTURE)
+
+
+def _claims_of(among: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    key = type_coerce(claims.c.nkp, _raw).label("key")
+    chosen = select(key, *_columns(claims, Claim)).where(among)
+    order = [claims.c.filed_on.desc(), claims.c.claim_no.desc()]
+    return _first_of_each(chosen, order, MOST_CLAIMS)
 
 
 # The same of several participants, each row with its NKP as `key`.
@@ -128,10 +136,20 @@ _last_contributions = (
     .where(contributions.c.month.is_not(None))
     .group_by(contributions.c.nkp)
 )
+_pension_months = (
+    select(
+        type_coerce(contributions.c.nkp, _raw).label("key"),
+        func.count().label("months"),
+    )
+    .where(contributions.c.jp > 0)
+    .group_by(contributions.c.nkp)
+)
 FOR_SEVERAL: Mapping[str, BulkSelect] = {
     "participant": _of_several(participants, _participants.where),
     "balance": _of_several(balances, _balances_of),
     "last_contribution": _of_several(contributions, _last_contributions.where),
+    "pension_months": _of_several(contributions, _pension_months.where),
+    "claims": _of_several(claims, _claims_of),
 }
 JOINED = JoinedSelects(FOR_SEVERAL)
 _slice_participants = select(

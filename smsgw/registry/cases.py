@@ -23,6 +23,7 @@ from smsgw.storage.transaction import Conflict, Transaction
 WORKING_DAYS = 5  # in which a complaint is answered: lapor.noted says so
 REQUEST_LASTS = timedelta(hours=72)  # hapus_data.noted and data_saya.noted
 SATURDAY = 5
+NUMBERING = 8_150_237  # any number, the same for whoever numbers a case
 ANSWERED = "lapor.answered"  # the wording of what officers answer
 WRITTEN = re.compile(r"\W*ADU\W*(\d{6})\W*(\d{4,6})\W*", re.ASCII | re.IGNORECASE)
 _answers = (replies.c.message_id == cases.c.message_id) & (replies.c.wording == ANSWERED)
@@ -54,6 +55,8 @@ def open_case(
     """Returns the number of a new case, such as ADU-251031-0042: the 42nd of that day. A repeat of
     an open case gets its number: a phone's request of that kind, a complaint in the same words.
     Raises Conflict."""
+    if tx.connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        tx.connection.execute(select(func.pg_advisory_xact_lock(NUMBERING)))
     same = [cases.c.phone_id == phone_id, cases.c.kind == kind, NOT_CLOSED]
     if kind is CaseKind.COMPLAINT:
         same.append(cases.c.text_hash == text_hash)
@@ -63,8 +66,9 @@ def open_case(
     if existing is not None:
         return str(existing.number)
     day = f"ADU-{local:%y%m%d}-"
-    count = select(func.count()).where(cases.c.number.startswith(day, autoescape=True))
-    number = f"{day}{tx.connection.execute(count).scalar_one() + 1:04}"
+    of_day = select(cases.c.number).where(cases.c.number.startswith(day, autoescape=True))
+    last = tx.connection.execute(of_day.order_by(cases.c.id.desc()).limit(1)).scalar() or "0"
+    number = f"{day}{int(last.rpartition('-')[2]) + 1:04}"
     row = {
         "number": number,
         "kind": kind,

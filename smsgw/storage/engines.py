@@ -51,8 +51,13 @@ def engine(url: str, limit: float | None = None, *, lock_limit: float | None = N
     if address.get_backend_name() != "sqlite":
         options = _postgres_options(address, limit, lock_limit)
         address = address.difference_update_query(OURS_IN_ADDRESS)
-        # The connection that was used last has the most statements prepared.
-        pool = {"pool_use_lifo": True, "pool_recycle": RENEWED_AFTER}
+        # The connection that was used last has the most statements prepared; ten stay open.
+        pool = {
+            "pool_size": 10,
+            "max_overflow": 5,
+            "pool_use_lifo": True,
+            "pool_recycle": RENEWED_AFTER,
+        }
         new_engine = create_engine(address, hide_parameters=True, **pool, **options)
         event.listen(new_engine, "handle_error", _name_pooler)
         if limit is not None:

@@ -44,8 +44,9 @@ class JoinedSelects:
 
     def run(self, connection: Connection, keys: Mapping[str, Sequence[Any]]) -> dict[str, Rows]:
         """Returns by name what each select that has keys here finds for them."""
-        statement, places = self._statement(tuple(keys))
-        given = {f"keys{place}": literals.array(each) for place, each in enumerate(keys.values())}
+        names = tuple(sorted(keys))
+        statement, places = self._statement(names)
+        given = {f"keys{place}": literals.array(keys[name]) for place, name in enumerate(names)}
         found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in keys}
         for which, *row in statement.run(connection, given):
             name, first, columns = places[which]

@@ -1,6 +1,7 @@
 """Messages that come at one instant are answered together, at the cost of one; what goes wrong with
 one of them is its own alone."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -210,10 +211,35 @@ def test_pages_that_came_in_between_are_not_written_over(bound: Runtime) -> None
 def test_what_is_looked_up_alone_is_read_once(bound: Runtime) -> None:
     warm(bound)
     with statements(bound) as counted:
-        answer = answering(bound, 1, "JP")()
+        answer = answering(bound, 1, "DATA")()
     assert answer is not None
     assert answer.verdict.outcome == "answered"
-    assert counted == {"service": SERVICE, "ledger": 2}  # the participant, and the months
+    assert counted == {"service": SERVICE, "ledger": 2}  # the participant, and the programs
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_batch_of_all_kinds_of_questions_costs_as_many_statements(bound: Runtime) -> None:
+    warm(bound)
+    said = ("SALDO", "IURAN", "JP", "KLAIM", "STATUS")
+    with statements(bound) as counted:
+        made = together(bound, [answering(bound, 1 + i, said[i % len(said)]) for i in range(20)])
+        outcomes = {answer.verdict.outcome for each in made if (answer := each.result())}
+        assert outcomes == {"answered"}
+    assert counted == {"service": SERVICE, "ledger": LEDGER}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_cases_that_are_opened_at_one_instant_do_not_start_again(bound: Runtime) -> None:
+    """Each message is alone in its batch, as if it came to another process."""
+    read: list[str] = []
+    event.listen(bound.service, "before_cursor_execute", lambda *them: read.append(them[2]))
+    others = [replace(bound, batches=GroupCommit()) for _ in range(32)]
+    said = "LAPOR kartu saya hilang"
+    with ThreadPoolExecutor(16) as pool:
+        made = [pool.submit(answering(each, 1 + i, said)) for i, each in enumerate(others)]
+        numbers = [re.findall(r"ADU-\d{6}-(\d{4})", text_of(each))[0] for each in made]
+    assert sorted(map(int, numbers)) == list(range(1, 33))
+    assert sum("FROM generate_series" in each for each in read) == 32
 
 
 def test_a_batch_makes_as_many_trips_to_redis_as_one_message(
