@@ -387,8 +387,8 @@ def test_every_enqueued_job_is_known(rt: Runtime, clock: Clock) -> None:
 def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
     """A full Redis refuses writes and serves reads."""
     server = Server()
+    full = runtime.hints(server.url)
     try:
-        full = runtime.hints(server.url)
         own = replace(rt, redis=full, redis_url=server.url)
         full.config_set("maxmemory", 1)
         receive(own, clock)
@@ -409,6 +409,7 @@ def test_a_full_redis_costs_no_message(rt: Runtime, clock: Clock) -> None:
         assert not worker.is_alive()
     finally:
         SHUTDOWN.clear()
+        full.close()
         server.stop()
 
 
