@@ -224,7 +224,7 @@ def _write(tx: Transaction, rows: _Rows) -> None:
         audit.entry_rows(tx, rows.disclosures),
     ]
     try:
-        write_all(tx.connection, writes, is_last=not rows.notices, kept=tx.alone)
+        write_all(tx.connection, writes, is_last=not rows.notices, kept=tx.kept)
     except IntegrityError as error:
         if inbox.is_repeat(error):
             raise Repeated from None

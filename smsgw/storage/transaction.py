@@ -32,7 +32,7 @@ class Transaction:
     now: datetime
     random: Random  # of codes; in a replay the same each time
     failed: list[FailedCheck] = field(default_factory=list)  # kept when the transaction is over
-    alone: KeptConnection | None = None  # for a statement that is all there is to write
+    kept: KeptConnection | None = None  # for a statement that is all there is to write
 
     def opened(
         self, sealed: bytes | None, column: Ciphertext, row: object, *named_by: Part

@@ -18,11 +18,14 @@ raise ValueError("budi@example.id")
 """
 
 
-def lines() -> list[dict[str, object]]:
+def run(program: str) -> subprocess.CompletedProcess[str]:
     environ = {"PATH": os.environ["PATH"]}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environ, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environ, capture_output=True, text=True)
+
+
+def lines() -> list[dict[str, object]]:
+    done = run(PROGRAM)
     assert done.returncode == 1
     return [json.loads(line) for line in done.stderr.splitlines()]
 
@@ -49,12 +52,7 @@ logging.getLogger("a.library").warning("%d of %s", 3, "four")
 
 
 def test_our_lines_and_those_of_libraries_have_one_form() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ALL_KINDS],
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-    )
+    done = run(ALL_KINDS)
     ours, theirs = (json.loads(line) for line in done.stderr.splitlines())
     assert ours.pop("timestamp") <= theirs.pop("timestamp")
     assert ours == {
@@ -81,12 +79,7 @@ assert [entry["event"] for entry in captured] == ["captured"], captured
 
 
 def test_a_logger_in_use_follows_what_is_set_up_later() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SET_UP_TWICE],
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-    )
+    done = run(SET_UP_TWICE)
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["heard", "heard"]
 
@@ -105,12 +98,7 @@ print("goes on")
 
 
 def test_a_line_that_cannot_be_written_stops_nothing() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", NOBODY_READS],
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-    )
+    done = run(NOBODY_READS)
     assert done.stdout == "goes on\n"
 
 
@@ -127,12 +115,7 @@ for level in (logging.INFO, logging.CRITICAL, logging.DEBUG):
 
 
 def test_a_line_below_the_level_is_not_written() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LEVELS],
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-    )
+    done = run(LEVELS)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [(line["event"], line["to"]) for line in lines] == [
         *(("heard", 20), ("always", 20)),
