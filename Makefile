@@ -52,7 +52,7 @@ wheels: $(VENV)/run.done  ## fill dist/ with what installs without a network and
 
 deployment: $(VENV)/deployment.done  ## install what the tests of deploy/ need, except programs (Debian's)
 
-browser: $(VENV)/browser.done  ## install what the browser tests need, except the browser (Debian's chromium)
+browser: $(VENV)/browser.done  ## install what the browser tests need, except the browser (Debian's chromium-headless-shell)
 
 audit: $(VENV)/dev.done  ## report known vulnerabilities of pinned packages
 	@$(BIN)/python tools/audit_dependencies.py
