@@ -1,9 +1,10 @@
 """Reads the fields of a keyword's slots."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 from grammar.compiled import LONGEST_ALIAS, WORDS, CompiledKeyword, digits_of
 from grammar.poster import Poster
@@ -30,6 +31,7 @@ class FieldReader:
         self._fillers = words.fillers
         self._services = words.services
         self._first = first
+        self._own_words = cache(self._names)
         self._labels = {
             tuple(label.split("_")): kind
             for kind, labels in words.labels.items()
@@ -143,12 +145,7 @@ class FieldReader:
 
     def _runs(self, tokens: Sequence[Token], read: Poster) -> Iterator[list[str]]:
         """Yields words that stand together, without labels, fillers and the keyword's own words."""
-        own = set(read.words[1:]) | {
-            alias[0]
-            for name in read.words[1:]
-            for alias, other in self._first.items()
-            if other.poster.words[0] == name and len(alias) == 1
-        }
+        own = self._own_words(read.words[1:])
         run: list[str] = []
         for token in tokens:
             if token.kind == "WORD":
@@ -158,7 +155,16 @@ class FieldReader:
             run = []
         yield from self._without_labels(run, own)
 
-    def _without_labels(self, run: list[str], own: set[str]) -> Iterator[list[str]]:
+    def _names(self, names: tuple[str, ...]) -> frozenset[str]:
+        """Returns these names of keywords, and their aliases of one word."""
+        aliases = (
+            alias[0]
+            for alias, other in self._first.items()
+            if other.poster.words[0] in names and len(alias) == 1
+        )
+        return frozenset((*names, *aliases))
+
+    def _without_labels(self, run: list[str], own: Set[str]) -> Iterator[list[str]]:
         rest: list[str] = []
         index = 0
         while index < len(run):

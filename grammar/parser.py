@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from itertools import chain, dropwhile
 
 from grammar.answers import AnswerReader
@@ -41,6 +41,7 @@ from grammar.topics import FREE_TEXT, TopicReader
 from grammar.whole_message import WholeMessageReader
 
 MOST_BESIDE_PHRASE = 1  # words that say something else
+KEPT_TEXTS = 2_000  # that were read last, of those that hold nothing of somebody's own
 A_CODE = re.compile(CODE)
 
 
@@ -65,7 +66,10 @@ class Grammar:
         beside += [*words.fillers, *words.courtesy, *words.addressed]
         self._harmless_alone = {each for each in self._single if not self._hides(each)}
         self._run_together = RunTogether(self._single, beside, words.real_words)
-        self._parse_word = cache(self._parse_text)  # most messages are a keyword alone
+        self._vocabulary = frozenset(
+            word for each in chain(beside, *aliases) for word in each.split()
+        )
+        self._parse_again = lru_cache(KEPT_TEXTS)(self._parse_text)
         self._phrases = {
             words_of(phrase): read
             for read in self._read.values()
@@ -102,8 +106,12 @@ class Grammar:
         return self._redactor.redact(text).is_changed
 
     def parse(self, text: str) -> Command | Misread:
+        """Reads a text of configured words alone from memory, if it was read before: most messages
+        are, and a number or a name is none of these words."""
         normal = normalise(text)
-        return self._parse_word(normal) if normal in self._single else self._parse_text(normal)
+        if self._vocabulary.issuperset(normal.split()):
+            return self._parse_again(normal)
+        return self._parse_text(normal)
 
     def _parse_text(self, normal: str) -> Command | Misread:
         redacted = self._redactor.take_out(normal)

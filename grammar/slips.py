@@ -7,7 +7,7 @@ from dataclasses import replace
 from grammar.compiled import WORDS, CompiledKeyword
 from grammar.fields import SHORTEST_NUMBER, FieldReader
 from grammar.reading import NO_FIELDS, Command, Misread, Words
-from grammar.suggest import similar
+from grammar.suggest import SimilarWords, similar
 from grammar.whole_message import WholeMessageReader
 
 CLOSE_TO_THE_FRONT = 2  # words among which a keyword with a typo is looked for
@@ -35,6 +35,7 @@ class SlipReader:
             for alias, read in aliases.items()
             if len(alias) == LONGEST_PAIR and read.keyword.asked
         }
+        self._near_single, self._near_pairs = SimilarWords(self._single), SimilarWords(self._pairs)
 
     def read(self, text: str, words: list[str], *, is_all: bool = True) -> Command | Misread | None:
         """Finds a keyword with one typo near the front. A keyword that counts only alone must be
@@ -43,7 +44,7 @@ class SlipReader:
             word for word in words if word not in self._fillers and not self._fields.label(word)
         ]
         for word in meaningful[:CLOSE_TO_THE_FRONT]:
-            found = [self._single[each] for each in similar(word, self._single)]
+            found = [self._single[each] for each in self._near_single.of(word)]
             read = found[0] if len({each.keyword.id for each in found}) == 1 else None
             if read is None or (read.keyword.alone and (len(meaningful) > 1 or not is_all)):
                 continue
@@ -59,7 +60,7 @@ class SlipReader:
         for word in words:
             if word in self._fillers:
                 continue
-            found = [self._single[each] for each in similar(word, self._single)]
+            found = [self._single[each] for each in self._near_single.of(word)]
             is_one = len({each.keyword.id for each in found}) == 1
             return self.read(text, words) if is_one and found[0].takes_words else None
         return None
@@ -94,7 +95,7 @@ class SlipReader:
     def _pair(self, words: list[str]) -> Command | None:
         """Returns the keyword of two words that the whole message matches with one typo."""
         written = " ".join(word for word in words if word not in self._courtesy)
-        near = similar(written, self._pairs)
+        near = self._near_pairs.of(written)
         meant = {self._pairs[each].keyword.id for each in near}
         slipped = set(written.split()).difference(" ".join(near).split())
         if len(meant) != 1 or not self._real_words.isdisjoint(slipped):

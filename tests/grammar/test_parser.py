@@ -42,6 +42,27 @@ KEYWORDS = [
 GRAMMAR = Grammar(KEYWORDS, WORDS)
 NKP, NIK, BORN = "19012345678", "3171011708900000", date(1990, 8, 17)
 
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        ("tolong cek saldo", True),
+        ("Tolong  CEK SALDO", True),  # the same, as it is read
+        ("terima kasih", True),
+        (f"saldo {NKP}", False),
+        ("saldo budi", False),
+        ("tolong cek saldo siti rahmah", False),
+        (f"daftar saldo#{NIK}#budi#17-08-1990#{NKP}", False),
+        ("", True),
+    ],
+)
+def test_only_texts_of_configured_words_are_kept_in_memory(text: str, is_kept: bool) -> None:
+    grammar = Grammar(KEYWORDS, WORDS)
+    first, again = grammar.parse(text), grammar.parse(text)
+    assert first == again == GRAMMAR.parse(text)
+    assert (first is again) == is_kept
+
+
 some_text = st.one_of(
     st.text(max_size=300),
     st.text(st.sampled_from("SALDO DAFTAR#19()<>-./:é\n\u200b０٣😀\ud800\x00@"), max_size=300),

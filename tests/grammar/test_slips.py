@@ -3,8 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grammar import Command, Grammar, Keyword, Words
+from grammar.suggest import SimilarWords, is_typo, similar
 
 WORDS = Words(
     fillers=frozenset(["SAYA", "MINTA"]),
@@ -25,6 +28,23 @@ KEYWORDS = [
 GRAMMAR = Grammar(KEYWORDS, WORDS)
 WITHOUT_LIST = Grammar(KEYWORDS, replace(WORDS, real_words=frozenset()))
 FIELDS = "SALDO#3171011708900000#17-08-1990#19012345678"
+
+
+some_word = st.text("ABC", min_size=3, max_size=7)
+
+
+@given(some_word, st.lists(some_word, max_size=12, unique=True))
+def test_the_index_finds_what_a_comparison_with_each_word_finds(
+    written: str, words: list[str]
+) -> None:
+    words += [written[1:], f"{written}A", written[1] + written[0] + written[2:]]
+    assert SimilarWords(words).of(written) == similar(written, words)
+
+
+@pytest.mark.parametrize("slip", ["SALD", "SALDOO", "SALFO", "SADLO", "ASLDO", "XSALDO", "ALDO"])
+def test_the_index_finds_each_kind_of_slip(slip: str) -> None:
+    assert is_typo(slip, "SALDO")
+    assert SimilarWords(["KLAIM", "SALDO"]).of(slip) == ["SALDO"]
 
 
 @pytest.mark.parametrize(
