@@ -22,7 +22,7 @@ LISTENS = 0.5  # seconds for which the list is waited on at once; shorter than r
 KEY_LIVES = 4  # seconds: after that a worker that died is no longer believed to drain
 HOLDS_AGAIN = 1.0  # seconds after which the key is set again
 GATHERS = 0.004  # seconds, or longer, in which signals become one while they follow each other
-FOLLOWS = 0.03  # seconds after which a signal follows no other, and is passed on at once
+FOLLOWS = 0.003  # seconds after which a signal follows no other, and is passed on at once
 
 # KEYS: the drain's key, its list, the hint. ARGV: seconds that the list and the hint live. Returns
 # whether a job is needed: no drain runs that could be told, and no other job is hinted at.

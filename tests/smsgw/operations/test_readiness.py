@@ -66,6 +66,7 @@ def test_a_queue_without_writes_is_reported_as_broken(rt: Runtime, how: str) -> 
             broken = {"queue": False, "clock": None, "worker": None}
             assert client.get("/readyz").json == {"ready": True, "parts": parts | broken}
     finally:
+        own.redis.close()
         server.stop()
 
 
@@ -94,6 +95,7 @@ def test_a_state_that_is_not_known_is_left_out(rt: Runtime) -> None:
     server.stop()
     with create_app(own).test_client() as client:
         eventually(lambda: parts_up(client) == {"database": 1, "ledger": 1, "queue": 0})
+    own.redis.close()
 
 
 def test_a_carrier_is_up_while_it_takes_what_is_sent(
