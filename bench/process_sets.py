@@ -1,10 +1,10 @@
 """Measures what a message costs with one, two and four sets of web and worker processes over one
 PostgreSQL and one Redis, each set with the same load.
 
-Two and four sets run two clocks. Messages come one at a time, then 16 at a time, then as fast as
-they are taken. What the processes use while nothing happens is left out. CPU, statements and lock
-waits per message may grow by 15%; each message is answered once. `--quick` measures for a few
-seconds. `--json FILE` keeps the figures.
+Two and four sets run two clocks. Messages come one at a time, then 16 at a time, then 200 a second
+for each set, then as fast as they are taken. What the processes use while nothing happens is left
+out. CPU, statements and lock waits per message may grow by 15%; each message is answered once.
+`--quick` measures for a few seconds. `--json FILE` keeps the figures.
 """
 
 import argparse
@@ -31,7 +31,9 @@ SETS = (1, 2, 4)
 GROWS = 1.15  # times, at most
 NO_WAIT = 0.5  # ms of lock wait a message that count as none
 RATE, BURST, CONNECTIONS = 8, 16, 8  # of each set: messages a second, at once; connections
+STEADY = 200  # messages a second of each set, of which two cores carry four sets
 ALONE, BURSTS, FAST = "one at a time", "16 at a time", "at full load"
+STEADILY = f"{STEADY} a second each"
 IDLE, WARM = 6.0, 2.0  # seconds
 A_SECOND = 3_000  # messages that are signed for each second at full load: no service takes more
 PHONES = 40_000  # that write again and again
@@ -119,6 +121,8 @@ class Sets:
             return await self._driver.opened(self.ports, RATE * self.number, seconds)
         if kind == BURSTS:
             return await self._driver.opened(self.ports, BURST * self.number, seconds, BURST)
+        if kind == STEADILY:
+            return await self._driver.opened(self.ports, STEADY * self.number, seconds)
         return await self._driver.closed(self.ports, CONNECTIONS * self.number, seconds)
 
 
@@ -133,7 +137,7 @@ class Bench:
             seed(rt, PHONES)
         driver.requests = webhooks(0, 0, messages, phones=PHONES)
         self.costs: dict[str, dict[int, list[Cost]]] = {
-            kind: defaultdict(list) for kind in (ALONE, BURSTS, FAST)
+            kind: defaultdict(list) for kind in (ALONE, BURSTS, STEADILY, FAST)
         }
 
     async def measure(self, seconds: float, times: int) -> Room:
@@ -208,7 +212,7 @@ async def run(arguments: argparse.Namespace) -> tuple[Bench, Room]:
     with ExitStack() as stack:
         driver = Driver(iter(()), quiet=3.0)
         port = await driver.listen()
-        slow = sum(SETS) * (RATE + BURST) * seconds
+        slow = sum(SETS) * (RATE + BURST + STEADY) * seconds
         messages = int(times * (len(SETS) * (seconds + WARM) * A_SECOND + slow))
         bench = Bench(stack, driver, port, messages)
         return bench, await bench.measure(seconds, times)

@@ -62,13 +62,10 @@ class Grammar:
         self._all = aliases
         self._own = {alias[0] for alias in self._alone}
         self._single = {alias[0] for alias in aliases if len(alias) == 1}
-        beside = [*words.function_words, *chain(*words.concepts.values())]
-        beside += [*words.fillers, *words.courtesy, *words.addressed]
+        beside = _beside_keywords(words)
         self._harmless_alone = {each for each in self._single if not self._hides(each)}
         self._run_together = RunTogether(self._single, beside, words.real_words)
-        self._vocabulary = frozenset(
-            word for each in chain(beside, *aliases) for word in each.split()
-        )
+        self._vocabulary = frozenset(chain(*map(str.split, beside), *aliases))
         self._parse_again = lru_cache(KEPT_TEXTS)(self._parse_text)
         self._phrases = {
             words_of(phrase): read
@@ -302,3 +299,9 @@ class Grammar:
         front = next((word for word in words if word not in self._harmless), "")
         read = self._first.get((front,))
         return read is not None and read.has(FREE_TEXT)
+
+
+def _beside_keywords(words: Words) -> list[str]:
+    """Returns the configured words and phrases that stand beside keywords."""
+    named = chain(words.function_words, *words.concepts.values())
+    return [*named, *words.fillers, *words.courtesy, *words.addressed]
