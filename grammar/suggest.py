@@ -33,14 +33,16 @@ class SimilarWords:
 
     def __init__(self, words: Iterable[str]) -> None:
         self._words: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._longest = 0
         for place, word in enumerate(words):
             if len(word) >= SHORTEST:
+                self._longest = max(self._longest, len(word))
                 for part in {word, *_with_one_left_out(word)}:
                     self._words[part].append((place, word))
 
     def of(self, written: str) -> list[str]:
         """Returns the words that are one slip away, in their order."""
-        if len(written) < SHORTEST:
+        if not SHORTEST <= len(written) <= self._longest + 1:
             return []
         parts = {written, *_with_one_left_out(written)}
         near = {each for part in parts for each in self._words.get(part, ())}
