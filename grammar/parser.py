@@ -41,7 +41,8 @@ from grammar.topics import FREE_TEXT, TopicReader
 from grammar.whole_message import WholeMessageReader
 
 MOST_BESIDE_PHRASE = 1  # words that say something else
-KEPT_TEXTS = 2_000  # that were read last, of those that hold nothing of somebody's own
+# Texts that were read last, of those that hold nothing of somebody's own, and their characters.
+KEPT_TEXTS, LONGEST_KEPT = 2_000, 100
 A_CODE = re.compile(CODE)
 
 
@@ -103,10 +104,10 @@ class Grammar:
         return self._redactor.redact(text).is_changed
 
     def parse(self, text: str) -> Command | Misread:
-        """Reads a text of configured words alone from memory, if it was read before: most messages
-        are, and a number or a name is none of these words."""
+        """Keeps how a short text of configured words alone is read: most messages are one, and a
+        number or a name is none of these words."""
         normal = normalise(text)
-        if self._vocabulary.issuperset(normal.split()):
+        if len(normal) <= LONGEST_KEPT and self._vocabulary.issuperset(normal.split()):
             return self._parse_again(normal)
         return self._parse_text(normal)
 

@@ -49,6 +49,7 @@ NKP, NIK, BORN = "19012345678", "3171011708900000", date(1990, 8, 17)
         ("tolong cek saldo", True),
         ("Tolong  CEK SALDO", True),  # the same, as it is read
         ("terima kasih", True),
+        (" ".join(["saldo"] * 30), False),
         (f"saldo {NKP}", False),
         ("saldo budi", False),
         ("tolong cek saldo siti rahmah", False),
