@@ -265,6 +265,17 @@ def test_scanning_phones_are_counted(rt: Runtime) -> None:
     assert "30000000001" not in str(logged)
 
 
+def test_numbers_apart_and_few_phones_raise_no_alarm(rt: Runtime) -> None:
+    with capture_logs() as logged:
+        for number in ("30000000001", "30000500001", "30000000001"):
+            say(rt, P1, f"SALDO {number}")
+        for last in range(2):
+            say(rt, f"+628990000001{last}", WRONG_YEAR)
+    assert count_rows(rt, named) > 0
+    assert "a phone tries consecutive numbers" not in str(logged)
+    assert "many phones try one identity" not in str(logged)
+
+
 def test_the_language_is_stored(rt: Runtime) -> None:
     assert "English" in say(rt, P1, "BAHASA EN").reply.text
     assert "JHT balance" in say(rt, P1, "SALDO").reply.text
