@@ -21,8 +21,7 @@ from smsgw.runtime import Runtime
 LISTENS = 0.5  # seconds for which the list is waited on at once; shorter than runtime.HINT_LIMIT
 KEY_LIVES = 4  # seconds: after that a worker that died is no longer believed to drain
 HOLDS_AGAIN = 1.0  # seconds after which the key is set again
-GATHERS = 0.004  # seconds, or longer, in which signals become one while they follow each other
-FOLLOWS = 0.003  # seconds after which a signal follows no other, and is passed on at once
+GATHERS = 0.004  # seconds for which a signal waits for more if it came so soon after another
 
 # KEYS: the drain's key, its list, the hint. ARGV: seconds that the list and the hint live. Returns
 # whether a job is needed: no drain runs that could be told, and no other job is hinted at.
@@ -63,7 +62,7 @@ class SignalListener:
         self._missed = missed
         self._is_over = False
         self._hold_again = 0.0
-        self._follows_until = 0.0
+        self._gathers_until = 0.0
         self._rests_until = 0.0
         self._lock = Lock()
 
@@ -101,11 +100,11 @@ class SignalListener:
     def _gather(self, redis: Redis) -> None:
         """Replies that are stored together send a signal each, and are claimed together."""
         rests = self._rests_until - time.monotonic()
-        if rests > 0 or time.monotonic() < self._follows_until:
+        if rests > 0 or time.monotonic() < self._gathers_until:
             time.sleep(max(rests, GATHERS))
             with contextlib.suppress(RedisError):
                 redis.delete(self._keys[1])
-        self._follows_until = time.monotonic() + FOLLOWS
+        self._gathers_until = time.monotonic() + GATHERS
 
     def _pass_on(self) -> None:
         with self._lock:

@@ -98,5 +98,5 @@ def test_it_goes_with_the_engine(rt: Runtime) -> None:
     rt.service.dispose()
     there = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
     with rt.service.connect() as connection:
-        alone = connection.execution_options(isolation_level="AUTOCOMMIT")  # else one look is kept
-        eventually(lambda: alone.execute(there, {"pid": pid}).scalar_one() == 0)
+        connection.execution_options(isolation_level="AUTOCOMMIT")  # else the first look is kept
+        eventually(lambda: connection.execute(there, {"pid": pid}).scalar_one() == 0)
