@@ -30,10 +30,10 @@ from tests.support.service_set import OPTIONS, Servers, Service, connect
 SETS = (1, 2, 4)
 GROWS = 1.15  # times, at most
 NO_WAIT = 0.5  # ms of lock wait a message that count as none
-RATE, BURST, CONNECTIONS = 8, 16, 8  # of each set: messages a second, at once; connections
-STEADY = 200  # messages a second of each set, of which two cores carry four sets
-ALONE, BURSTS, FAST = "one at a time", "16 at a time", "at full load"
-STEADILY = f"{STEADY} a second each"
+CONNECTIONS = 8  # of each set at full load
+# Loads of each set: messages a second, and how many come at one instant. Two cores carry four sets.
+LOADS = {"one at a time": (8, 1), "16 at a time": (16, 16), "200 a second each": (200, 1)}
+FAST = "at full load"
 IDLE, WARM = 6.0, 2.0  # seconds
 A_SECOND = 3_000  # messages that are signed for each second at full load: no service takes more
 PHONES = 40_000  # that write again and again
@@ -117,13 +117,10 @@ class Sets:
         )
 
     async def _drive(self, kind: str, seconds: float):
-        if kind == ALONE:
-            return await self._driver.opened(self.ports, RATE * self.number, seconds)
-        if kind == BURSTS:
-            return await self._driver.opened(self.ports, BURST * self.number, seconds, BURST)
-        if kind == STEADILY:
-            return await self._driver.opened(self.ports, STEADY * self.number, seconds)
-        return await self._driver.closed(self.ports, CONNECTIONS * self.number, seconds)
+        if kind == FAST:
+            return await self._driver.closed(self.ports, CONNECTIONS * self.number, seconds)
+        rate, at_once = LOADS[kind]
+        return await self._driver.opened(self.ports, rate * self.number, seconds, at_once)
 
 
 class Bench:
@@ -137,7 +134,7 @@ class Bench:
             seed(rt, PHONES)
         driver.requests = webhooks(0, 0, messages, phones=PHONES)
         self.costs: dict[str, dict[int, list[Cost]]] = {
-            kind: defaultdict(list) for kind in (ALONE, BURSTS, STEADILY, FAST)
+            kind: defaultdict(list) for kind in (*LOADS, FAST)
         }
 
     async def measure(self, seconds: float, times: int) -> Room:
@@ -212,7 +209,7 @@ async def run(arguments: argparse.Namespace) -> tuple[Bench, Room]:
     with ExitStack() as stack:
         driver = Driver(iter(()), quiet=3.0)
         port = await driver.listen()
-        slow = sum(SETS) * (RATE + BURST + STEADY) * seconds
+        slow = sum(SETS) * sum(rate for rate, _ in LOADS.values()) * seconds
         messages = int(times * (len(SETS) * (seconds + WARM) * A_SECOND + slow))
         bench = Bench(stack, driver, port, messages)
         return bench, await bench.measure(seconds, times)

@@ -31,7 +31,7 @@ class FieldReader:
         self._fillers = words.fillers
         self._services = words.services
         self._first = first
-        self._own_words = cache(self._names)
+        self._own_words = cache(self._with_aliases)
         self._labels = {
             tuple(label.split("_")): kind
             for kind, labels in words.labels.items()
@@ -155,7 +155,7 @@ class FieldReader:
             run = []
         yield from self._without_labels(run, own)
 
-    def _names(self, names: tuple[str, ...]) -> frozenset[str]:
+    def _with_aliases(self, names: tuple[str, ...]) -> frozenset[str]:
         """Returns these names of keywords, and their aliases of one word."""
         aliases = (
             alias[0]

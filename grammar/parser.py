@@ -104,8 +104,8 @@ class Grammar:
         return self._redactor.redact(text).is_changed
 
     def parse(self, text: str) -> Command | Misread:
-        """Keeps how a short text of configured words alone is read: most messages are one, and a
-        number or a name is none of these words."""
+        """Keeps how a short text of configured words alone is read, as it comes from many people. A
+        number is none of these words, nor is a name, unless it is a configured word too."""
         normal = normalise(text)
         if len(normal) <= LONGEST_KEPT and self._vocabulary.issuperset(normal.split()):
             return self._parse_again(normal)
