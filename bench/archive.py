@@ -152,6 +152,33 @@ def put(connection: Connection, statement: str, values: dict[str, object]) -> No
     connection.execute(bound, {name: values[name] for name in bound._bindparams})
 
 
+SEARCHES: dict[str, dict[str, str]] = {
+    "all": {},
+    "a common keyword": {"keyword": "saldo"},
+    "a rare keyword": {"keyword": "jp"},
+    "a keyword of long ago": {"keyword": "klaim"},
+    "a keyword that never came": {"keyword": "denda"},
+    "an outcome": {"outcome": "invalid"},
+    "an outcome that never was": {"outcome": "locked"},
+    "a carrier": {"carrier": "kannel"},
+    "a carrier that has none": {"carrier": "simulator"},
+    "two kinds": {"keyword": "daftar", "outcome": "invalid"},
+    "two that never come together": {"keyword": "kontak", "outcome": "unknown"},
+    "three that never come together": {
+        "keyword": "saldo",
+        "outcome": "silent",
+        "carrier": "simulator",
+    },
+    "a phone": {"phone": "4711"},
+    "a phone that talks much": {"phone": str(TALKATIVE)},
+    "a phone and two kinds": {
+        "phone": str(TALKATIVE),
+        "keyword": "jp",
+        "outcome": "silent",
+    },
+}
+
+
 def pages(
     visitor: Visitor, rt: Runtime, chance: random.Random
 ) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -170,32 +197,7 @@ def pages(
         at: datetime = rt.now() - timedelta(days=chance.randrange(364))
         return {"since": f"{at:%Y-%m-%d}", "until": f"{at:%Y-%m-%d}"}
 
-    kinds = {
-        "all": {},
-        "a common keyword": {"keyword": "saldo"},
-        "a rare keyword": {"keyword": "jp"},
-        "a keyword of long ago": {"keyword": "klaim"},
-        "a keyword that never came": {"keyword": "denda"},
-        "an outcome": {"outcome": "invalid"},
-        "an outcome that never was": {"outcome": "locked"},
-        "a carrier": {"carrier": "kannel"},
-        "a carrier that has none": {"carrier": "simulator"},
-        "two kinds": {"keyword": "daftar", "outcome": "invalid"},
-        "two that never come together": {"keyword": "kontak", "outcome": "unknown"},
-        "three that never come together": {
-            "keyword": "saldo",
-            "outcome": "silent",
-            "carrier": "simulator",
-        },
-        "a phone": {"phone": "4711"},
-        "a phone that talks much": {"phone": str(TALKATIVE)},
-        "a phone and two kinds": {
-            "phone": str(TALKATIVE),
-            "keyword": "jp",
-            "outcome": "silent",
-        },
-    }
-    for name, asked in kinds.items():
+    for name, asked in SEARCHES.items():
         yield f"{name}, the newest", lambda asked=asked: get(log, **asked)
         yield f"{name}, older", lambda asked=asked: get(log, before=anywhere(), **asked)
         yield f"{name}, of a day", lambda asked=asked: get(log, **day(), **asked)

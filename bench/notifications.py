@@ -18,45 +18,30 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from random import Random
 
-import psycopg
-from sqlalchemy import event, func, select, text
+from sqlalchemy import Connection, event, func, select, text
 
-from handlers.changes import NotificationKind
 from smsgw import logs, responder, runtime, settings
 from smsgw.carriers.carrier import IncomingSms
-from smsgw.ledger.csv_import import load, reference_folder
 from smsgw.messaging import dispatch
 from smsgw.notifications import cycle, kinds
 from smsgw.notifications.cycle import Cycle
 from smsgw.runtime import Runtime
-from smsgw.storage import migrations, row_macs
 from smsgw.storage.tables.notifications import notifications
-from smsgw.storage.tables.security import Ciphertext
 from tests.support.servers import Postgres, postgres_programs
+from tests.support.subscribers import BALANCE, FIRST_NKP, FIRST_PHONE, fill
 
 KEY = "a key for measurements, of no use elsewhere"
 NOON = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)  # 10.00 WIB, day in all three zones for 8 hours
 LATER = NOON + timedelta(hours=2)
 MEANWHILE = NOON + timedelta(hours=4)
-BALANCE = NotificationKind.BALANCE
-FIRST_NKP, FIRST_PHONE = 80_000_000_000, 10_000_000
 LIMIT, SLOWEST = 60.0, 2.0  # seconds of a run, and of a statement
-AT_ONCE = 5_000
 ANSWERS_A_SECOND, TURNS = 30, 3
 MOST_TIMES, MOST_MORE = 1.5, 5.0  # of the 99th percentile of answers alone; and milliseconds
-PEOPLE = """
-INSERT INTO participants (nkp, phone, name, status)
-SELECT (%(nkp)s + n)::text, '+62812' || (%(phone)s + n)::text, 'Ani', 'AKTIF'
-FROM generate_series(0, %(number)s - 1) n"""
-BALANCES = """
-INSERT INTO balances (nkp, as_of, total)
-SELECT (%(nkp)s + n)::text, DATE '2026-10-31', 1000000 + n
-FROM generate_series(0, %(number)s - 1) n"""
 CHANGED = """
 UPDATE balances SET total = total + 1
 WHERE nkp IN (SELECT (:first + n * :step)::text FROM generate_series(0, :last) n)"""
@@ -88,13 +73,13 @@ class Watch:
             event.listen(engine, "before_cursor_execute", self._begins)
             event.listen(engine, "after_cursor_execute", self._ends)
 
-    def _begins(self, *given: object) -> None:
-        given[4]._began = time.monotonic()  # type: ignore[attr-defined]
+    def _begins(self, connection: Connection, *_: object) -> None:
+        connection.info["began"] = time.monotonic()
 
-    def _ends(self, *given: object) -> None:
-        took = time.monotonic() - given[4]._began  # type: ignore[attr-defined]
+    def _ends(self, connection: Connection, _: object, statement: str, *__: object) -> None:
+        took = time.monotonic() - connection.info["began"]
         if took > self.slowest:
-            self.slowest, self.statement = took, str(given[2])[:60].replace("\n", " ")
+            self.slowest, self.statement = took, statement[:60].replace("\n", " ")
 
 
 def megabytes() -> int:
@@ -109,63 +94,6 @@ def build(url: str, clock: Clock) -> Runtime:
     built = runtime.build(settings.load(environ), now=clock)
     unlimited = {"notification_approval": 10**8, "notification_segments": 10**8}
     return replace(built, settings=built.settings.model_copy(update=unlimited))
-
-
-def fill(rt: Runtime, url: str, participants: int, subscribed: int) -> None:
-    migrations.upgrade(rt.service, "service")
-    migrations.upgrade(rt.ledger.engine, "ledger")
-    load(rt.ledger.engine, reference_folder())
-    given = {"nkp": FIRST_NKP, "phone": FIRST_PHONE, "number": participants}
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        for statement in (PEOPLE, BALANCES):
-            connection.execute(statement, given)
-        step = participants // subscribed
-        for first in range(0, subscribed, AT_ONCE):
-            some = range(first, min(first + AT_ONCE, subscribed))
-            _copy(rt, connection, [(index, index * step) for index in some])
-        connection.execute("SELECT setval('phones_id_seq', (SELECT max(id) FROM phones))")
-        connection.execute("SELECT setval('bindings_id_seq', (SELECT max(id) FROM bindings))")
-        connection.execute("VACUUM ANALYZE")
-
-
-def _copy(rt: Runtime, connection: psycopg.Connection, some: Sequence[tuple[int, int]]) -> None:
-    """Copies phones that are bound and have asked; of each (its place, its participant's)."""
-    made = [_rows(rt, place + 1, FIRST_NKP + at, f"+62812{FIRST_PHONE + at}") for place, at in some]
-    names = {
-        "phones": "id, hash, number, version",
-        "bindings": "id, phone_id, nkp_hash, nkp, bound_at, consented_at, on_file, on_file_hash, "
-        "made_by, used_at, mac",
-        "subscriptions": "kind, phone_id, consented_at, mac",
-    }
-    with connection.cursor() as cursor:
-        for number, (table, columns) in enumerate(names.items()):
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-                for rows in made:
-                    copy.write_row(rows[number])
-
-
-def _rows(
-    rt: Runtime, id_: int, participant: int, number: str
-) -> tuple[tuple[object, ...], tuple[object, ...], tuple[object, ...]]:
-    vault, nkp, at = rt.vault, str(participant), rt.now() - timedelta(days=1)
-    phone_hash, nkp_hash = vault.hash(number, "phone"), vault.hash(nkp, "nkp")
-    sealed = vault.encrypt(number, Ciphertext.PHONE, phone_hash)
-    proven = {
-        "phone": phone_hash,
-        "nkp_hash": nkp_hash,
-        "on_file_hash": phone_hash,
-        "made_by": "consent",
-        "tells_from": None,
-        "consented_at": at,
-    }
-    asked = {"phone": phone_hash, "kind": BALANCE, "consented_at": at}
-    bound = (
-        *(id_, id_, nkp_hash, vault.encrypt(nkp, Ciphertext.NKP, nkp_hash), at, at),
-        vault.encrypt(number, Ciphertext.ON_FILE, phone_hash),
-        *(phone_hash, "consent", at, row_macs.BINDING.make(vault, proven)),
-    )
-    subscribed = (str(BALANCE), id_, at, row_macs.SUBSCRIPTION.make(vault, asked))
-    return (id_, phone_hash, sealed, 1), bound, subscribed
 
 
 def look(rt: Runtime, watch: Watch) -> float:
@@ -226,7 +154,7 @@ def work(url: str, started: float, is_over: Event) -> None:
         dispatch.drain(rt, rt.default_carrier.name, rt.default_carrier.default_sender_id)
 
 
-def notify(url: str, started: float, rate: float, is_over: Event, took: Connection) -> None:
+def notify(url: str, started: float, rate: float, is_over: Event, took: Pipe) -> None:
     """Queues notifications, as the clock does; tells how many seconds each step took."""
     rt = build(url, Clock(MEANWHILE, started))
     rt = replace(rt, settings=rt.settings.model_copy(update={"notification_rate": rate}))

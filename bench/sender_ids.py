@@ -68,6 +68,25 @@ def left(rt: Runtime) -> int:
         return int(tx.connection.execute(waiting).scalar_one())
 
 
+def environment(server: Postgres, queue: Queue, home: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": server.url,
+        "REDIS_URL": queue.url,
+        "SMSGW_HOME": home,
+        "SMSGW_SECRET_KEY": "a key for measuring, of no use elsewhere",
+        "SMSGW_SENDER_RATES": f"{SLOW}=1",
+    }
+
+
+def build(environ: dict[str, str]) -> Runtime:
+    rt = runtime.build(settings.load(environ))
+    migrations.upgrade(rt.service, "service")
+    migrations.upgrade(rt.ledger.engine, "ledger")
+    load(rt.ledger.engine, reference_folder())
+    return rt
+
+
 def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     programs = postgres_programs()
@@ -75,18 +94,8 @@ def main() -> None:
         sys.exit("no PostgreSQL programs here")
     server, queue = Postgres(programs), Queue()
     with tempfile.TemporaryDirectory() as home:
-        environ = {
-            "PATH": os.environ["PATH"],
-            "DATABASE_URL": server.url,
-            "REDIS_URL": queue.url,
-            "SMSGW_HOME": home,
-            "SMSGW_SECRET_KEY": "a key for measuring, of no use elsewhere",
-            "SMSGW_SENDER_RATES": f"{SLOW}=1",
-        }
-        rt = runtime.build(settings.load(environ))
-        migrations.upgrade(rt.service, "service")
-        migrations.upgrade(rt.ledger.engine, "ledger")
-        load(rt.ledger.engine, reference_folder())
+        environ = environment(server, queue, home)
+        rt = build(environ)
         command = [Path(sys.executable).parent / "smsgw", "worker"]
         workers = [
             subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)

@@ -14,7 +14,9 @@ from smsgw.transcripts import collection
 ROOT = Path(__file__).parent.parent
 LONGEST_FILE, LONGEST_FUNCTION = 330, 40  # lines
 SOURCES = [
-    path for folder in ("smsgw", "handlers", "grammar") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("smsgw", "handlers", "grammar", "bench", "tools")
+    for path in (ROOT / folder).rglob("*.py")
 ]
 
 
