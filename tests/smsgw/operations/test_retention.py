@@ -47,6 +47,9 @@ COPIES = """
     FROM (SELECT * FROM {table} LIMIT 1) AS first, generate_series(1, 12000) AS each
 """
 
+# A look into a partition that PostgreSQL knows to be empty, since it was vacuumed.
+OF_NOTHING = re.compile(r"^.*\(cost=0\.00\.\.0\.00 .*\n", re.MULTILINE)
+
 
 def count_held(rt: Runtime, *columns: Column[bytes]) -> int:
     """Returns how many values these columns hold."""
@@ -248,6 +251,8 @@ def test_whether_phones_are_silent_is_asked_by_each_phone_alone(rt: Runtime) -> 
     """By what has a text, PostgreSQL would read all messages for each phone that is not bound, if
     most are."""
     say(rt, STRANGER, "INFO")
+    with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE messages, replies"))  # as it does by itself
     with rt.service.begin() as connection:
         connection.execute(text(MANY_PHONES))
         connection.execute(text(THEIR_BINDINGS))
@@ -260,6 +265,7 @@ def test_whether_phones_are_silent_is_asked_by_each_phone_alone(rt: Runtime) -> 
         Retention(rt).step()
     (asked,) = [each for each in planned if "phones" in each and "replies" in each]
 
+    asked = OF_NOTHING.sub("", asked)
     assert "phone_id_id_idx" in asked
     assert not re.search("Seq Scan on (messages|replies)|made_at_idx|received_at_idx", asked), asked
 
