@@ -251,8 +251,6 @@ def test_whether_phones_are_silent_is_asked_by_each_phone_alone(rt: Runtime) -> 
     """By what has a text, PostgreSQL would read all messages for each phone that is not bound, if
     most are."""
     say(rt, STRANGER, "INFO")
-    with rt.service.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE messages, replies"))  # as it does by itself
     with rt.service.begin() as connection:
         connection.execute(text(MANY_PHONES))
         connection.execute(text(THEIR_BINDINGS))
