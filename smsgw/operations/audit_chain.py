@@ -70,16 +70,16 @@ class Verified:
 
 
 def seal(rt: Runtime) -> Head | None:
-    """Seals what is not; None where all was, or another clock was first."""
+    """Seals what is not; None where all was, or another clock seals it."""
     last, may_have_more = None, _is_waiting(rt)
     while may_have_more:
         try:
             with rt.writing() as tx:
-                last, count = _seal(tx)
+                sealed, count = _seal(tx)
         except IntegrityError:  # or a head that was overwritten: `verify` tells
             log.warning("audit not sealed: another clock sealed it first")
             return None
-        may_have_more = count == AT_ONCE
+        last, may_have_more = sealed or last, count == AT_ONCE
     if last is not None:
         log.info("audit sealed", head=str(last))
     return last
@@ -109,9 +109,11 @@ def _is_waiting(rt: Runtime) -> bool:
         return tx.connection.execute(one).first() is not None
 
 
-def _seal(tx: Transaction) -> tuple[Head, int]:
-    """Returns the head, and how many rows were sealed."""
-    found = tx.connection.execute(_raw(audit_head).with_for_update()).first()
+def _seal(tx: Transaction) -> tuple[Head | None, int]:
+    """Returns the head, and how many rows were sealed; no head while another clock seals."""
+    found = tx.connection.execute(_raw(audit_head).with_for_update(skip_locked=True)).first()
+    if found is None and tx.connection.execute(_raw(audit_head)).first() is not None:
+        return None, 0
     if found is None:
         tx.connection.execute(insert(audit_head).values(id=1, number=0, seal=START))
     number, last = (found.number, as_octets(found.seal)) if found else (0, START)

@@ -23,6 +23,7 @@ from smsgw.storage.audit import Act
 from smsgw.storage.tables.counts import tallies
 from smsgw.storage.tables.messages import attempts, messages, replies
 from smsgw.storage.tables.security import audit as audit_rows
+from smsgw.storage.tables.security import audit_head
 from tests.conftest import Clock, on_sqlite
 from tests.support.sender_ids import SENDER_ID, receive
 from tests.support.waiting import LONGEST, eventually
@@ -56,6 +57,11 @@ def count(rt: Runtime, column: Column[object], *where: object) -> int:
         return int(tx.connection.execute(select(func.count(column)).where(*where)).scalar_one())
 
 
+def note_resent(rt: Runtime) -> None:
+    with rt.writing() as tx:
+        audit.note(tx, Act.RESENT, "shell:ani")
+
+
 @on_sqlite
 def test_the_clock_makes_planned_changes(rt: Runtime) -> None:
     stopping = Event()
@@ -84,6 +90,19 @@ def test_each_row_of_the_audit_log_is_sealed_once(rt: Runtime, other: Runtime) -
         numbers = tx.connection.execute(select(audit_rows.c.number).order_by(audit_rows.c.number))
         assert numbers.scalars().all() == list(range(1, 20 * ROUNDS + 1))
     assert (verified.findings, verified.unsealed) == ([], [])
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_clock_does_not_wait_for_another_that_seals(rt: Runtime, other: Runtime) -> None:
+    note_resent(rt)
+    audit_chain.seal(rt)
+    note_resent(rt)
+    with rt.writing() as sealing:
+        sealing.connection.execute(select(audit_head).with_for_update())
+        assert audit_chain.seal(other) is None
+    sealed = audit_chain.seal(other)
+    assert sealed is not None
+    assert sealed.number == 2
 
 
 def test_each_message_is_counted_once(rt: Runtime, other: Runtime, clock: Clock) -> None:
