@@ -55,13 +55,16 @@ for m, message in ipairs(cjson.decode(ARGV[1])) do
     granted[s] = 0
     for which, limit in ipairs(limits) do
       local key, longest, has_room = KEYS[limit[1]], 0, true
+      local held = redis.call('ZCARD', key)
       for _, rate in ipairs(limit[3]) do
         longest = math.max(longest, rate[1])
-        if redis.call('ZCOUNT', key, now - rate[1], now) >= rate[2] then has_room = false end
+        if held >= rate[2] and redis.call('ZCOUNT', key, now - rate[1], now) >= rate[2] then
+          has_room = false
+        end
       end
       if has_room then
         if limit[2] then
-          redis.call('ZREMRANGEBYSCORE', key, 0, now - longest - 1)
+          if held > 0 then redis.call('ZREMRANGEBYSCORE', key, 0, now - longest - 1) end
           redis.call('ZADD', key, now, message[2] .. ':1')
           redis.call('PEXPIRE', key, longest)
         end
