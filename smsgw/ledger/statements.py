@@ -124,6 +124,19 @@ def _claims_of(among: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return _first_of_each(chosen, order, MOST_CLAIMS)
 
 
+_programs = select(
+    type_coerce(programs.c.nkp, _raw).label("key"),
+    type_coerce(programs.c.program, _raw).label("program"),
+).where(programs.c.until.is_(None))
+
+
+def _programs_of(among: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Selects each programme once, however many rows say so."""
+    place = func.row_number().over(order_by=programs.c.program).label("place")
+    chosen = _programs.add_columns(place).where(among)
+    return chosen.group_by(programs.c.nkp, programs.c.program).order_by(place)
+
+
 # The same of several participants, each row with its NKP as `key`.
 _participants = select(
     type_coerce(participants.c.nkp, _raw).label("key"), *_columns(participants, Participant)
@@ -149,6 +162,7 @@ FOR_SEVERAL: Mapping[str, BulkSelect] = {
     "balance": _of_several(balances, _balances_of),
     "last_contribution": _of_several(contributions, _last_contributions.where),
     "pension_months": _of_several(contributions, _pension_months.where),
+    "programs": _of_several(programs, _programs_of),
     "claims": _of_several(claims, _claims_of),
 }
 JOINED = JoinedSelects(FOR_SEVERAL)
@@ -158,21 +172,13 @@ _slice_participants = select(
 _slice_claims = select(
     type_coerce(claims.c.nkp, _raw).label("key"), *_columns(claims, Claim)
 ).order_by(claims.c.filed_on.desc(), claims.c.claim_no.desc())
-_slice_programs = (
-    select(
-        type_coerce(programs.c.nkp, _raw).label("key"),
-        type_coerce(programs.c.program, _raw).label("program"),
-    )
-    .where(programs.c.until.is_(None))
-    .order_by(programs.c.program)
-)
 # The same of a slice of participants, for work that nobody waits for.
 FOR_SLICES: Mapping[str, BulkSelect] = {
     "participant": _of_several(participants, _slice_participants.where),
     "balance": FOR_SEVERAL["balance"],
     "last_contribution": FOR_SEVERAL["last_contribution"],
     "claims": _of_several(claims, _slice_claims.where),
-    "programs": _of_several(programs, _slice_programs.where),
+    "programs": _of_several(programs, _programs.order_by(programs.c.program).where),
 }
 OFFICES = select(*_columns(offices, Office)).order_by(offices.c.code)
 RATES = select(*_columns(rates, Rate)).order_by(rates.c.effective_from)

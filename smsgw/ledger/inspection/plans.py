@@ -50,7 +50,12 @@ def asked(nkps: Sequence[str], nik: str | None) -> Iterator[tuple[str, str, Ask]
             table = statement.get_final_froms()[0]
             yield name, str(table), lambda it, s=statement, g=given: it.execute(s, g)  # type: ignore[misc]
     several = list(nkps) or [str(NOBODY["nkp"])]
-    tables = {"participant": "participants", "balance": "balances", "claims": "claims"}
+    tables = {
+        "participant": "participants",
+        "balance": "balances",
+        "programs": "programs",
+        "claims": "claims",
+    }
     for name, bulk in FOR_SEVERAL.items():
         table_name = tables.get(name, "contributions")
         yield f"{name} of several", table_name, lambda it, b=bulk: it.execute(*b.asked(it, several))  # type: ignore[misc]

@@ -13,7 +13,7 @@ from smsgw.ledger.sql_ledger import SqlLedger
 from smsgw.ledger.statements import LOOK_UPS
 from smsgw.runtime import Runtime
 from smsgw.storage import engines
-from smsgw.storage.tables.ledger import balances
+from smsgw.storage.tables.ledger import balances, programs
 from tests.conftest import P1_NKP, P2_NKP
 from tests.support import foreign_ledger
 
@@ -57,6 +57,30 @@ def test_the_newest_balance_is_told_apart(rt: Runtime) -> None:
         ledger.execute(insert(balances), old)
     fetched = BatchLedger(rt.ledger, ALL)
     assert fetched.balance(P1_NKP, rt.today) == rt.ledger.balance(P1_NKP, rt.today)
+
+
+def test_a_programme_that_stands_in_many_rows_is_told_once_and_in_order(rt: Runtime) -> None:
+    """A foreign ledger may have a row for each month."""
+    since = [date(2020, month, 1) for month in range(1, 13)]
+    names = ("JP", "JHT", "JKM")
+    with rt.ledger.engine.begin() as ledger:
+        ledger.execute(text("DROP TABLE programs"))
+        ledger.execute(
+            text("CREATE TABLE programs (nkp TEXT, program TEXT, since DATE, until DATE)")
+        )
+        rows = [
+            {"nkp": nkp, "program": each, "since": day}
+            for nkp in (P1_NKP, P2_NKP)
+            for each in names
+            for day in since
+        ]
+        ledger.execute(insert(programs), rows)
+        ended = {"nkp": P1_NKP, "program": "JKP", "since": since[0], "until": since[-1]}
+        ledger.execute(insert(programs), ended)
+    fetched = BatchLedger(rt.ledger, {"programs": {P1_NKP, P2_NKP, NOBODY}})
+    assert fetched.programs(P1_NKP) == rt.ledger.programs(P1_NKP) == sorted(names)
+    assert fetched.programs(P2_NKP) == rt.ledger.programs(P2_NKP) == sorted(names)
+    assert fetched.programs(NOBODY) == rt.ledger.programs(NOBODY) == []
 
 
 def test_what_was_not_fetched_is_not_nobody(rt: Runtime) -> None:

@@ -71,6 +71,7 @@ TRAPS = {
                 "balance of several": "saldo",
                 "last_contribution of several": "setoran_1, setoran_2",
                 "pension_months of several": "setoran_1, setoran_2",
+                "programs of several": "setoran_1, setoran_2",
                 "claims of several": "klaim",
             }.items()
         ),
@@ -151,7 +152,7 @@ def test_nothing_personal_is_printed(scheme: str, schema: str) -> None:
 def test_analyze_takes_the_time_of_each_look_up(scheme: str) -> None:
     found = inspected(reader(scheme, "right"), analyze=True)
     assert to_fix(found) == []
-    assert len(found) == 13
+    assert len(found) == 14
     assert all(re.match(r"takes [0-9.]+ ms$", each.problem) for each in found)
     slow = inspected(reader(scheme, "typed"), analyze=True)
     problems = {each.place: each.problem for each in to_fix(slow)}
@@ -404,7 +405,7 @@ def test_a_replica_that_is_behind_is_found() -> None:
 def test_a_ledger_of_ours_has_nothing_to_fix(rt: Runtime) -> None:
     found = list(Inspection(rt.ledger.engine, ZONE, analyze=True, is_ours=True).findings())
     assert to_fix(found) == []
-    assert len(found) == 13
+    assert len(found) == 14
 
 
 @on_sqlite
@@ -480,17 +481,17 @@ def test_the_command_and_the_doctor(database_url: str, scheme: str) -> None:
     assert "ok   participant ledger\n" in forked(right, "doctor").stdout
     done = forked(typed, "ledger", "check", "--analyze")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1] == "16 to fix"
+    assert done.stdout.splitlines()[-1] == "17 to fix"
     assert "FIX  participants.status: " in done.stdout
     assert "note participants.phone: " in done.stdout
     told = forked(typed, "ledger", "check", "--json")
     assert told.returncode == 1
     found = json.loads(told.stdout)
-    assert (len(found["findings"]), len(found["notes"]) > 0) == (16, True)
+    assert (len(found["findings"]), len(found["notes"]) > 0) == (17, True)
     assert found["findings"][0].keys() == {"place", "problem", "remedy", "is_note"}
     doctor = forked(typed, "doctor").stdout
     assert "FIX  participant ledger: participants.phone: " in doctor
-    assert "(and 15 more: run smsgw ledger check)" in doctor
+    assert "(and 16 more: run smsgw ledger check)" in doctor
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -553,5 +554,5 @@ def test_a_role_of_mariadb_that_may_not_see_plans_still_gets_times(mariadb: Mari
         cursor.execute("DROP USER viewer")
     assert to_fix(found) == []
     hidden = [each for each in found if "may not see how it would run" in each.problem]
-    assert len(hidden) == 13
-    assert sum("takes" in each.problem for each in found) == 13
+    assert len(hidden) == 14
+    assert sum("takes" in each.problem for each in found) == 14
