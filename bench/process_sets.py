@@ -4,6 +4,11 @@ PostgreSQL and one Redis, each set with the same load.
 Two and four sets run two clocks. Messages come one at a time, then 16 at a time, then 200 a second
 for each set, then as fast as they are taken. What the processes use while nothing happens is left
 out. CPU, statements and lock waits per message may grow by 15%; each message is answered once.
+
+At full load one set leaves a machine with two cores nothing, and more sets take turns on them,
+which costs by itself. So there as many sets are also measured that share nothing: each has a
+PostgreSQL and a Redis of its own. Those that share may cost 15% more than these.
+
 `--quick` measures for a few seconds. `--json FILE` keeps the figures.
 """
 
@@ -13,10 +18,10 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from statistics import median
 
@@ -28,15 +33,16 @@ from tests.support.round_figures import Figures, Idle, Meter
 from tests.support.service_set import OPTIONS, Servers, Service, connect
 
 SETS = (1, 2, 4)
+MORE = SETS[1:]
 GROWS = 1.15  # times, at most
 NO_WAIT = 0.5  # ms of lock wait a message that count as none
-CONNECTIONS = 8  # of each set at full load
+CONNECTIONS = 32  # of each set at full load, as in whole_path.py
 # Loads of each set: messages a second, and how many come at one instant. Two cores carry four sets.
 LOADS = {"one at a time": (8, 1), "16 at a time": (16, 16), "200 a second each": (200, 1)}
-FAST = "at full load"
+FAST, APART = "at full load", "at full load, apart"
 IDLE, WARM = 6.0, 2.0  # seconds
 A_SECOND = 3_000  # messages that are signed for each second at full load: no service takes more
-PHONES = 40_000  # that write again and again
+PHONES = 120_000  # that write again and again, seldom enough that all are answered
 DOUBLED = """
 SELECT (SELECT count(*) - count(DISTINCT message_id) FROM replies)
      + (SELECT count(*) - count(DISTINCT reply_id) FROM attempts)"""
@@ -70,54 +76,61 @@ class Room:
 
 
 class Sets:
-    """Runs so many sets, and drives them all."""
+    """Runs so many sets, over servers that they share or over one each, and drives them all."""
 
-    def __init__(self, stack: ExitStack, servers: Servers, driver: Driver, number: int) -> None:
+    def __init__(
+        self, stack: ExitStack, servers: Sequence[Servers], driver: Driver, number: int
+    ) -> None:
         self._servers, self._driver, self.number = servers, driver, number
-        clocks = [min(number, 2), *[0] * (number - 1)]
+        clocks = [min(number, 2), *[0] * (number - 1)] if len(servers) == 1 else [1] * number
+        of_each = servers * number if len(servers) == 1 else servers
         made = [
-            Service(stack, servers, clocks=each, name=f"{place} ")
-            for place, each in enumerate(clocks)
+            Service(stack, its, clocks=each, name=f"{place} ")
+            for place, (its, each) in enumerate(zip(of_each, clocks, strict=True))
         ]
         self.ports = [each.port for each in made]
         self.processes = Processes()
         for place, each in enumerate(made):
             own = {f"{kind} {place}": pid for kind, pid in each.processes.groups.items()}
-            self.processes.groups |= {
-                k: v for k, v in own.items() if v not in servers.groups.values()
-            }
-        self.processes.groups |= servers.groups
-        url = servers.environ["DATABASE_URL"]
+            shared = {"redis", "postgres"} if place and len(servers) == 1 else set()
+            self.processes.groups |= {k: v for k, v in own.items() if k.split()[0] not in shared}
+        driver.is_fit = lambda: all(
+            min(each.processes.connections(each.port)) >= CONNECTIONS // 4 for each in made
+        )
+        url = servers[0].environ["DATABASE_URL"]
         self._onlooker = stack.enter_context(connect(url))
 
     async def idle(self, seconds: float) -> Idle:
         """Measures while nothing happens but looking for lock waits."""
-        meter = Meter(self.processes, self._servers)
+        meter = Meter(self.processes, *self._servers)
         looking = LockWaits(self._onlooker, seconds)
         await asyncio.to_thread(looking.result)
         return meter.idle()
 
     async def round(self, kind: str, seconds: float, idle: Idle | None = None) -> Cost:
-        doubled = self._servers.number(DOUBLED)
-        meter = Meter(self.processes, self._servers)
+        doubled = self._number(DOUBLED)
+        meter = Meter(self.processes, *self._servers)
         looking = LockWaits(self._onlooker, seconds)
         round_ = await self._drive(kind, seconds)
         waits: Waits = await asyncio.to_thread(looking.result)
         made = meter.figures(round_, idle)
         again = self._driver.taken - len(round_.reached)
-        again += int(self._servers.number(DOUBLED) - doubled)
+        again += int(self._number(DOUBLED) - doubled)
         per_message = 1000 / max(1, round_.acknowledged)
         return Cost(
             made,
             waits.locks * per_message,
             waits.internal * per_message,
             again,
-            int(self._servers.number(CONNECTED)) - LOOKING,
+            int(self._number(CONNECTED)) - LOOKING,
             self.processes.pss(),
         )
 
+    def _number(self, statement: str) -> float:
+        return sum(each.number(statement) for each in self._servers)
+
     async def _drive(self, kind: str, seconds: float):
-        if kind == FAST:
+        if kind in {FAST, APART}:
             return await self._driver.closed(self.ports, CONNECTIONS * self.number, seconds)
         rate, at_once = LOADS[kind]
         return await self._driver.opened(self.ports, rate * self.number, seconds, at_once)
@@ -127,60 +140,84 @@ class Bench:
     """Measures each number of sets in turn, several times."""
 
     def __init__(self, stack: ExitStack, driver: Driver, port: int, messages: int) -> None:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        options = ("max_connections=300", *OPTIONS[1:])
-        self._servers, self._driver = Servers(stack, home, port, options=options), driver
-        with self._servers.prepared() as rt:
-            seed(rt, PHONES)
+        self._driver, self._servers = driver, list[Servers]()
+        for _ in range(max(SETS)):
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            servers = Servers(stack, home, port, options=("max_connections=300", *OPTIONS[1:]))
+            with servers.prepared() as rt:
+                seed(rt, PHONES)
+            servers.analyze()
+            self._servers.append(servers)
         driver.requests = webhooks(0, 0, messages, phones=PHONES)
         self.costs: dict[str, dict[int, list[Cost]]] = {
-            kind: defaultdict(list) for kind in (*LOADS, FAST)
+            kind: defaultdict(list) for kind in (*LOADS, FAST, APART)
         }
 
     async def measure(self, seconds: float, times: int) -> Room:
-        self._servers.analyze()
-        before, messages = self._room(), 0.0
+        shared, *_ = self._servers
+        messages, before = "SELECT count(*) FROM messages", _room(shared)
         for number in chain.from_iterable([SETS] * times):
-            with ExitStack() as stack:
-                sets = Sets(stack, self._servers, self._driver, number)
-                await sets.round(FAST, WARM)
-                idle = await sets.idle(IDLE)
-                for kind, made in self.costs.items():
-                    cost = await sets.round(kind, seconds, idle)
-                    made[number].append(cost)
-                    print(_line(number, kind, cost), flush=True)
-        messages = self._servers.number("SELECT count(*) FROM messages")
-        return Room(*((b - a) / messages for a, b in zip(before, self._room(), strict=True)))
+            await self._measure([shared], number, (*LOADS, FAST), seconds)
+            await self._measure(self._servers[:number], number, (APART,), seconds)
+        stored = shared.number(messages)
+        return Room(*((b - a) / stored for a, b in zip(before, _room(shared), strict=True)))
 
-    def _room(self) -> tuple[float, float, float]:
-        number = self._servers.number
-        return number(STORED), number(WRITTEN), float(self._servers.redis_octets())
+    async def _measure(
+        self, servers: Sequence[Servers], number: int, kinds: Iterable[str], seconds: float
+    ) -> None:
+        with ExitStack() as stack:
+            sets = Sets(stack, servers, self._driver, number)
+            await sets.round(FAST, WARM)
+            for each in servers:
+                each.analyze()
+            idle = await sets.idle(IDLE)
+            for kind in kinds:
+                cost = await sets.round(kind, seconds, idle)
+                self.costs[kind][number].append(cost)
+                print(_line(number, kind, cost), flush=True)
 
     def missed(self) -> list[str]:
-        """Returns what grows by more than it may."""
+        """Returns what grows by more than it may, of sets that share beside one, and at full load
+        beside as many that share nothing."""
         found = []
-        for kind, made in self.costs.items():
-            for name, of, none in MEASURES:
-                first, *more = [
-                    (n, median(of(each) for each in costs)) for n, costs in made.items()
-                ]
-                grown = [(n, cost / max(first[1], none)) for n, cost in more]
-                shown = ", ".join(f"{ratio:.2f} x with {n}" for n, ratio in grown)
-                print(f"{name}, {kind}: {first[1]:,.2f} with {first[0]} set; {shown}")
-                found += [
-                    f"{name}, {kind}, {n} sets: {ratio:.2f}" for n, ratio in grown if ratio > GROWS
-                ]
-            doubled = sum(each.doubled for costs in made.values() for each in costs)
-            found += [f"{doubled} SMS were doubled"] if doubled else []
-        return found
+        for kind, (name, (of, none)) in product((*LOADS, FAST), MEASURES.items()):
+            made, apart = self._medians(kind, of), self._medians(APART, of)
+            print(f"{name}, {kind}: {made[1]:,.2f} with 1 set")
+            grown = {n: made[n] / max(made[1], none) for n in MORE}
+            _show("those that share, beside one", grown)
+            if kind == FAST:
+                _show("those apart, beside one", {n: apart[n] / max(made[1], none) for n in MORE})
+                grown = {n: made[n] / max(apart[n], none) for n in MORE}
+                _show("those that share, beside those apart", grown)
+            found += [
+                f"{name}, {kind}, {n} sets: {ratio:.2f}"
+                for n, ratio in grown.items()
+                if ratio > GROWS
+            ]
+        doubled = sum(each.doubled for each in chain.from_iterable(self._all()))
+        return [*found, f"{doubled} SMS were doubled"] if doubled else found
+
+    def _all(self) -> Iterator[list[Cost]]:
+        return chain.from_iterable(made.values() for made in self.costs.values())
+
+    def _medians(self, kind: str, of: Callable[[Cost], float]) -> dict[int, float]:
+        return {n: median(of(each) for each in costs) for n, costs in self.costs[kind].items()}
+
+
+def _room(servers: Servers) -> tuple[float, float, float]:
+    return servers.number(STORED), servers.number(WRITTEN), float(servers.redis_octets())
 
 
 # What is measured, of a Cost, and how much of it counts as nothing.
-MEASURES = (
-    ("CPU in µs a message", lambda cost: cost.figures.total_cpu, 0.0),
-    ("statements a message", lambda cost: cost.figures.statements, 0.0),
-    ("lock wait in ms a message", lambda cost: cost.lock_wait, NO_WAIT),
-)
+MEASURES: Mapping[str, tuple[Callable[[Cost], float], float]] = {
+    "CPU in µs a message": (lambda cost: cost.figures.total_cpu, 0.0),
+    "statements a message": (lambda cost: cost.figures.statements or 0.0, 0.0),
+    "lock wait in ms a message": (lambda cost: cost.lock_wait, NO_WAIT),
+}
+
+
+def _show(beside: str, grown: Mapping[int, float]) -> None:
+    print(f"    {beside}: " + ", ".join(f"{ratio:.2f} x with {n}" for n, ratio in grown.items()))
 
 
 def _line(number: int, kind: str, cost: Cost) -> str:
@@ -190,7 +227,7 @@ def _line(number: int, kind: str, cost: Cost) -> str:
         by[name.split()[0]] += used
     cpu = ", ".join(f"{kind} {used:,.0f}" for kind, used in by.items())
     return (
-        f"{number} set{'s' * (number > 1)}, {kind:18} {made.rate:5,.0f}/s, a message: "
+        f"{number} set{'s' * (number > 1)}, {kind:19} {made.rate:5,.0f}/s, a message: "
         f"CPU {made.total_cpu:,.0f} µs ({cpu}), {made.statements:.1f} statements, "
         f"{cost.lock_wait:.2f} ms of lock waits, {cost.internal_wait:.2f} ms of waits inside, "
         f"{made.replies:.3f} replies, doubled {cost.doubled}; {cost.connections} connections, "
@@ -210,7 +247,7 @@ async def run(arguments: argparse.Namespace) -> tuple[Bench, Room]:
         driver = Driver(iter(()), quiet=3.0)
         port = await driver.listen()
         slow = sum(SETS) * sum(rate for rate, _ in LOADS.values()) * seconds
-        messages = int(times * (len(SETS) * (seconds + WARM) * A_SECOND + slow))
+        messages = int(times * (2 * len(SETS) * (seconds + WARM) * A_SECOND + slow))
         bench = Bench(stack, driver, port, messages)
         return bench, await bench.measure(seconds, times)
 

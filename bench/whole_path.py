@@ -58,7 +58,7 @@ async def closed(
         await driver.closed([port], CONNECTIONS, warm)
     if servers is not None:
         servers.analyze()
-    meter = Meter(processes, servers)
+    meter = Meter(processes, *filter(None, [servers]))
     return meter.figures(await driver.closed([port], CONNECTIONS, seconds))
 
 

@@ -1,11 +1,13 @@
 """Measures the processor time and the memory of groups of processes."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 OURS = ("web", "worker", "clock")
+CPU_CLOCK = 2  # of a process, as clock_getcpuclockid(3) makes it; /proc tells hundredths alone
 TICKS = os.sysconf("SC_CLK_TCK")
 ESTABLISHED = "01"  # in /proc/net/tcp
 
@@ -60,8 +62,10 @@ def _family(pid: int) -> list[int]:
 
 
 def _seconds(pid: int) -> float:
+    """Returns the CPU seconds of a process, and of its children that have ended."""
     try:
+        own = time.clock_gettime(~pid << 3 | CPU_CLOCK)
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return sum(map(int, fields[11:15])) / TICKS
+    return own + sum(map(int, fields[13:15])) / TICKS

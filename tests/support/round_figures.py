@@ -43,7 +43,7 @@ NOTHING = Idle({}, (0.0, 0.0, 0.0))
 class Meter:
     """Counts from now on what processes use and, where there are servers, what these are asked."""
 
-    def __init__(self, processes: Processes, servers: Servers | None = None) -> None:
+    def __init__(self, processes: Processes, *servers: Servers) -> None:
         self._processes, self._servers = processes, servers
         self._counts = self._count()
         self._cpu, self._since = processes.cpu(), time.monotonic()
@@ -66,7 +66,7 @@ class Meter:
         p50, p99 = round_.percentiles(0.5, 0.99) if round_.reached else (None, None)
         made = Figures(round_.rate, p50, p99, per_message, refused=round_.refused)
         made.answers, made.replies = round_.answers, len(round_.reached) / messages
-        if self._servers is not None:
+        if self._servers:
             made.statements, made.transactions, made.redis_calls = (
                 (used - each * seconds) / messages
                 for used, each in zip(counts, without.counts, strict=True)
@@ -79,5 +79,6 @@ class Meter:
         counts = [b - a for a, b in zip(self._counts, self._count(), strict=True)]
         return cpu, counts, time.monotonic() - self._since
 
-    def _count(self) -> tuple[float, float, float]:
-        return self._servers.counts() if self._servers is not None else (0.0, 0.0, 0.0)
+    def _count(self) -> Sequence[float]:
+        counts = [each.counts() for each in self._servers]
+        return [sum(of_each) for of_each in zip(*counts, strict=True)]
