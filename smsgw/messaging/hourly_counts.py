@@ -67,28 +67,30 @@ class Tallies:
         with self._rt.reading() as tx:
             goes_back = now >= self._next_of_before
             hours, is_more = _to_count(tx, self._rt.rows_since, goes_back=goes_back)
-        for hour in hours:
-            self._count(hour)
+        counted = sum(self._count(hour) for hour in hours)
         took = timedelta(seconds=time.monotonic() - started)
         self._next = now if is_more else now + max(EVERY, SHARE * took)
         if goes_back:
             self._next_of_before = now + HOUR_BEFORE_EVERY
-        return len(hours)
+        return counted
 
-    def _count(self, hour: datetime) -> None:
+    def _count(self, hour: datetime) -> bool:
         try:
             with self._rt.writing() as tx:
-                count(tx, hour)
+                return count(tx, hour)
         except IntegrityError:
             log.info("another clock has just counted this hour", hour=hour.isoformat())
+            return False
 
 
 def hour_of(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
-def count(tx: Transaction, hour: datetime) -> None:
-    """Counts anew from the rows."""
+def count(tx: Transaction, hour: datetime) -> bool:
+    """Counts anew from the rows. Returns False where another clock counts at this moment."""
+    if not _hold_mark(tx, hour):
+        return False
     by = (
         messages.c.carrier,
         func.coalesce(messages.c.keyword, "").label("keyword"),
@@ -99,12 +101,27 @@ def count(tx: Transaction, hour: datetime) -> None:
     sums = (func.count().label("messages"), answered.label("answered"))
     found = select(*by, *sums).where(_within(hour)).group_by(*by)
     rows = [dict(row) for row in tx.connection.execute(found).mappings()]
-    mark = {"carrier": "", "keyword": "", "outcome": "", "reason": "", "messages": COUNTED}
-    _replace(tx, tallies, hour, [{**mark, "answered": 0}, *rows])
+    _replace(tx, tallies, hour, rows, ~_mark)
     _replace(tx, reply_tallies, hour, _replies(tx, hour))
     _replace(tx, failure_tallies, hour, _failures(tx, hour))
     _replace(tx, send_tallies, hour, _sends(tx, hour))
     _replace(tx, answer_tallies, hour, service_level.count(tx, _within(hour)))
+    return True
+
+
+def _hold_mark(tx: Transaction, hour: datetime) -> bool:
+    """Holds the row that says whether the hour has to be counted again: what is changed from now on
+    waits for that, and says so. Returns False while it is in other hands."""
+    run, its = tx.connection.execute, _of(tallies, hour) & _mark
+    mark = select(tallies.c.messages).where(its)
+    if run(mark.with_for_update(skip_locked=True)).first() is not None:
+        run(update(tallies).where(its, tallies.c.messages != COUNTED).values(messages=COUNTED))
+        return True
+    if run(mark).first() is not None:
+        return False
+    names = {"carrier": "", "keyword": "", "outcome": "", "reason": ""}
+    run(insert(tallies).values(hour=hour, messages=COUNTED, answered=0, **names))
+    return True
 
 
 def changed(tx: Transaction, *received: datetime | None) -> None:
@@ -217,8 +234,14 @@ def _sends(tx: Transaction, hour: datetime) -> list[dict[str, Any]]:
     return [dict(row) for row in tx.connection.execute(found).mappings()]
 
 
-def _replace(tx: Transaction, table: Table, hour: datetime, rows: Iterable[dict[str, Any]]) -> None:
-    tx.connection.execute(delete(table).where(_of(table, hour)))
+def _replace(
+    tx: Transaction,
+    table: Table,
+    hour: datetime,
+    rows: Iterable[dict[str, Any]],
+    *where: ColumnElement[bool],
+) -> None:
+    tx.connection.execute(delete(table).where(_of(table, hour), *where))
     put = [{**row, "hour": hour} for row in rows]
     if put:
         tx.connection.execute(insert(table), put)

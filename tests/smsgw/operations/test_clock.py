@@ -6,14 +6,14 @@ from dataclasses import replace
 from threading import Barrier, Event
 
 import pytest
-from sqlalchemy import Column, func, select, update
+from sqlalchemy import Column, Connection, func, select, text, update
 
 from smsgw import runtime, settings
 from smsgw.backoffice import ledger_changes
 from smsgw.backoffice.ledger_changes import LedgerChange
 from smsgw.ledger import reference_tables
-from smsgw.messaging import leases
-from smsgw.messaging.hourly_counts import Tallies
+from smsgw.messaging import hourly_counts, leases
+from smsgw.messaging.hourly_counts import Tallies, hour_of
 from smsgw.operations import audit_chain
 from smsgw.operations.clock import run, sweep
 from smsgw.operations.retention import Retention
@@ -114,6 +114,51 @@ def test_each_message_is_counted_once(rt: Runtime, other: Runtime, clock: Clock)
         with rt.reading() as tx:
             counted = select(func.sum(tallies.c.messages)).where(tallies.c.carrier != "")
             assert tx.connection.execute(counted).scalar_one() == 2 * number
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_clock_leaves_an_hour_to_another_that_counts_it(
+    rt: Runtime, other: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock, 2)
+    hour = hour_of(clock.now)
+    with rt.writing() as tx:
+        assert hourly_counts.count(tx, hour)
+    receive(rt, clock, 1)
+    with rt.writing() as tx:
+        assert hourly_counts.count(tx, hour)
+        assert Tallies(other).step() == 1  # the hour before
+    assert count(rt, tallies.c.hour, tallies.c.carrier != "", tallies.c.messages == 3) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_changes_while_its_hour_is_counted_is_counted_again(
+    rt: Runtime, other: Runtime, clock: Clock
+) -> None:
+    def change() -> None:
+        with other.writing() as tx:
+            tx.connection.execute(update(messages).values(outcome="unknown"))
+            hourly_counts.changed(tx, received)
+
+    receive(rt, clock, 1)
+    received = clock.now
+    clock.moves(hours=3)
+    Tallies(rt).step()
+    with ThreadPoolExecutor(1) as pool:
+        with rt.writing() as tx, rt.service.connect() as watching:
+            hourly_counts.count(tx, hour_of(received))
+            changing = pool.submit(change)
+            eventually(lambda: waiting(watching) == 1)
+        changing.result()
+    Tallies(rt).step()
+    assert count(rt, tallies.c.hour, tallies.c.outcome == "unknown") == 1
+
+
+def waiting(connection: Connection) -> int:
+    """Counts who waits for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with connection.begin():
+        return int(connection.execute(text(query)).scalar_one())
 
 
 def test_each_reply_expires_once_and_its_phone_is_told_once(
