@@ -2,14 +2,15 @@
 PostgreSQL and one Redis, each set with the same load.
 
 Two and four sets run two clocks. Messages come one at a time, then 16 at a time, then 200 a second
-for each set, then as fast as they are taken. What the processes use while nothing happens is left
-out. CPU, statements and lock waits per message may grow by 15%; each message is answered once.
+for each set, then as fast as they are taken. CPU, statements and lock waits per message may grow by
+15%; each message is answered once. What the processes use while nothing happens is left out, except
+at full load. So is the vacuum of PostgreSQL, which would fall on whatever is measured next.
 
 At full load one set leaves a machine with two cores nothing, and more sets take turns on them,
 which costs by itself. So there as many sets are also measured that share nothing: each has a
 PostgreSQL and a Redis of its own. Those that share may cost 15% more than these.
 
-`--quick` measures for a few seconds. `--json FILE` keeps the figures.
+`--quick` measures once, and for a few seconds at full load. `--json FILE` keeps the figures.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import chain, product
@@ -40,7 +41,10 @@ CONNECTIONS = 32  # of each set at full load, as in whole_path.py
 # Loads of each set: messages a second, and how many come at one instant. Two cores carry four sets.
 LOADS = {"one at a time": (8, 1), "16 at a time": (16, 16), "200 a second each": (200, 1)}
 FAST, APART = "at full load", "at full load, apart"
-IDLE, WARM = 6.0, 2.0  # seconds
+WARM = 2.0  # seconds
+SETTLES = 10.0  # seconds in which new processes have done once what they do all the time
+# As long as two turns of what the clock does every ten seconds, which falls into each alike.
+IDLE = SLOW = 20.0  # seconds
 A_SECOND = 3_000  # messages that are signed for each second at full load: no service takes more
 PHONES = 120_000  # that write again and again, seldom enough that all are answered
 DOUBLED = """
@@ -143,10 +147,11 @@ class Bench:
         self._driver, self._servers = driver, list[Servers]()
         for _ in range(max(SETS)):
             home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            servers = Servers(stack, home, port, options=("max_connections=300", *OPTIONS[1:]))
+            options = ("max_connections=300", "autovacuum=off", *OPTIONS[1:])
+            servers = Servers(stack, home, port, options=options)
             with servers.prepared() as rt:
                 seed(rt, PHONES)
-            servers.analyze()
+            servers.settle()
             self._servers.append(servers)
         driver.requests = webhooks(0, 0, messages, phones=PHONES)
         self.costs: dict[str, dict[int, list[Cost]]] = {
@@ -163,16 +168,18 @@ class Bench:
         return Room(*((b - a) / stored for a, b in zip(before, _room(shared), strict=True)))
 
     async def _measure(
-        self, servers: Sequence[Servers], number: int, kinds: Iterable[str], seconds: float
+        self, servers: Sequence[Servers], number: int, kinds: Collection[str], seconds: float
     ) -> None:
         with ExitStack() as stack:
             sets = Sets(stack, servers, self._driver, number)
             await sets.round(FAST, WARM)
+            await asyncio.sleep(SETTLES)
             for each in servers:
-                each.analyze()
-            idle = await sets.idle(IDLE)
+                each.settle()
+            idle = await sets.idle(IDLE) if LOADS.keys() & kinds else None
             for kind in kinds:
-                cost = await sets.round(kind, seconds, idle)
+                how = (SLOW, idle) if kind in LOADS else (seconds, None)
+                cost = await sets.round(kind, *how)
                 self.costs[kind][number].append(cost)
                 print(_line(number, kind, cost), flush=True)
 
@@ -246,7 +253,7 @@ async def run(arguments: argparse.Namespace) -> tuple[Bench, Room]:
     with ExitStack() as stack:
         driver = Driver(iter(()), quiet=3.0)
         port = await driver.listen()
-        slow = sum(SETS) * sum(rate for rate, _ in LOADS.values()) * seconds
+        slow = sum(SETS) * sum(rate for rate, _ in LOADS.values()) * SLOW
         messages = int(times * (2 * len(SETS) * (seconds + WARM) * A_SECOND + slow))
         bench = Bench(stack, driver, port, messages)
         return bench, await bench.measure(seconds, times)
@@ -256,7 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of a round")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of a round at full load")
     arguments = parser.parse_args()
     bench, room = asyncio.run(run(arguments))
     print(

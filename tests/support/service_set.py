@@ -105,6 +105,13 @@ class Servers:
         if self.statistics is not None:
             self.statistics.execute(f"ANALYZE {', '.join(tables)}".encode())
 
+    def settle(self) -> None:
+        """Lets PostgreSQL do now what it owes for the messages so far, and otherwise would do in
+        the middle of what is measured next."""
+        if self.statistics is not None:
+            for owed in ("VACUUM ANALYZE", "CHECKPOINT"):
+                self.statistics.execute(owed.encode())
+
     def number(self, statement: str) -> float:
         """Returns the only number that a statement selects."""
         assert self.statistics is not None
