@@ -65,7 +65,7 @@ def why(error: DBAPIError | psycopg.Error) -> str:
         return "; another one writes it, try again when that has ended"
     state = getattr(original, "sqlstate", None) or ""
     remedy = next((says for known, says in REMEDIES.items() if state.startswith(known)), None)
-    return f" ({type(error).__name__}){remedy or '; run smsgw migrate first'}"
+    return f" ({type(original).__name__}){remedy or '; run smsgw migrate first'}"
 
 
 def load_into(connection: Connection, folder: Path) -> dict[str, LoadResult]:

@@ -4,7 +4,7 @@ from datetime import date
 
 import psycopg
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import delete, event, insert, text
 
 from handlers import HANDLERS, looks_up
 from handlers.ports import LedgerDown
@@ -64,10 +64,7 @@ def test_a_programme_that_stands_in_many_rows_is_told_once_and_in_order(rt: Runt
     since = [date(2020, month, 1) for month in range(1, 13)]
     names = ("JP", "JHT", "JKM")
     with rt.ledger.engine.begin() as ledger:
-        ledger.execute(text("DROP TABLE programs"))
-        ledger.execute(
-            text("CREATE TABLE programs (nkp TEXT, program TEXT, since DATE, until DATE)")
-        )
+        ledger.execute(delete(programs))
         rows = [
             {"nkp": nkp, "program": each, "since": day}
             for nkp in (P1_NKP, P2_NKP)
