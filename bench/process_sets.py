@@ -54,7 +54,6 @@ STORED = """
 SELECT sum(pg_total_relation_size(oid)) FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"""
 CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-LOOKING = 2  # connections that measure
 WRITTEN = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
 
 
@@ -126,7 +125,7 @@ class Sets:
             waits.locks * per_message,
             waits.internal * per_message,
             again,
-            int(self._number(CONNECTED)) - LOOKING,
+            int(self._number(CONNECTED)) - len(self._servers) - 1,  # without those that measure
             self.processes.pss(),
         )
 
@@ -160,11 +159,11 @@ class Bench:
 
     async def measure(self, seconds: float, times: int) -> Room:
         shared, *_ = self._servers
-        messages, before = "SELECT count(*) FROM messages", _room(shared)
+        before = _room(shared)
         for number in chain.from_iterable([SETS] * times):
             await self._measure([shared], number, (*LOADS, FAST), seconds)
             await self._measure(self._servers[:number], number, (APART,), seconds)
-        stored = shared.number(messages)
+        stored = shared.number("SELECT count(*) FROM messages")
         return Room(*((b - a) / stored for a, b in zip(before, _room(shared), strict=True)))
 
     async def _measure(

@@ -88,7 +88,7 @@ def hour_of(at: datetime) -> datetime:
 
 
 def count(tx: Transaction, hour: datetime) -> bool:
-    """Counts anew from the rows. Returns False where another clock counts at this moment."""
+    """Counts anew from the rows. Returns False where another clock does, or a row is changing."""
     if not _hold_mark(tx, hour):
         return False
     by = (
@@ -111,7 +111,7 @@ def count(tx: Transaction, hour: datetime) -> bool:
 
 def _hold_mark(tx: Transaction, hour: datetime) -> bool:
     """Holds the row that says whether the hour has to be counted again: what is changed from now on
-    waits for that, and says so. Returns False while it is in other hands."""
+    waits for that, and says so. Returns False while another clock, or a change, holds it."""
     run, its = tx.connection.execute, _of(tallies, hour) & _mark
     mark = select(tallies.c.messages).where(its)
     if run(mark.with_for_update(skip_locked=True)).first() is not None:
@@ -129,8 +129,12 @@ def changed(tx: Transaction, *received: datetime | None) -> None:
     or something became of its reply. None is a message that is not there any more."""
     hours = {hour_of(at) for at in received if at is not None and at < _settled(tx)}
     if hours:
-        # Most were marked by another message; a row that is not changed is not locked either.
-        of_these = _mark & tallies.c.hour.in_(hours) & (tallies.c.messages == COUNTED)
+        marks = _mark & tallies.c.hour.in_(hours)
+        # No hour is counted while a change of it is under way; other changes need not wait.
+        held = select(tallies.c.hour).where(marks).with_for_update(read=True, key_share=True)
+        tx.connection.execute(held).all()
+        # Most were marked by another message; a row that is not changed is not locked for others.
+        of_these = marks & (tallies.c.messages == COUNTED)
         tx.connection.execute(update(tallies).where(of_these).values(messages=CHANGED))
 
 

@@ -154,6 +154,26 @@ def test_what_changes_while_its_hour_is_counted_is_counted_again(
     assert count(rt, tallies.c.hour, tallies.c.outcome == "unknown") == 1
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_hour_that_is_marked_already_is_not_counted_while_another_change_is_under_way(
+    rt: Runtime, other: Runtime, clock: Clock
+) -> None:
+    receive(rt, clock, 1)
+    received = clock.now
+    clock.moves(hours=3)
+    Tallies(rt).step()
+    with rt.writing() as tx:
+        hourly_counts.changed(tx, received)
+    with rt.writing() as changing:
+        changing.connection.execute(update(messages).values(outcome="unknown"))
+        hourly_counts.changed(changing, received)
+        with other.writing() as tx:
+            hourly_counts.changed(tx, received)  # does not wait
+        Tallies(other).step()
+    Tallies(rt).step()
+    assert count(rt, tallies.c.hour, tallies.c.outcome == "unknown") == 1
+
+
 def waiting(connection: Connection) -> int:
     """Counts who waits for a lock."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
